@@ -1,0 +1,141 @@
+-- Granting: a lot and the entry that explains it.
+
+-- An amount that a caller gives: above 0, within the unit's scale. PC422.
+create or replace function credits_private.check_amount(rate_card text, unit text, amount numeric)
+returns void
+language plpgsql stable
+as $$
+declare
+  unit_scale int;
+begin
+  select u.scale into unit_scale from credits.units u where u.rate_card = check_amount.rate_card and u.unit = check_amount.unit;
+  if not found then
+    perform credits_private.fail_invalid('unit', 'unknown', 'credits.units lists the units of the account''s rate card.',
+      jsonb_build_object('unit', unit));
+  elsif amount is null or not (amount > 0 and amount <= 1e12) then
+    perform credits_private.fail_invalid('amount', 'not_positive', 'Give a number above 0, at most 1e12.',
+      jsonb_build_object('amount', amount::text));
+  elsif amount <> round(amount, unit_scale) then
+    perform credits_private.fail_invalid('amount', 'too_fine', format('Give at most %s decimal places.', unit_scale),
+      jsonb_build_object('amount', amount, 'scale', unit_scale));
+  end if;
+end
+$$;
+
+-- Writes a new lot with its entry into a locked, settled account. Returns the lot's row.
+create or replace function credits_private.add_lot(
+  kind text, lot credits.lots, amount numeric, idempotency_key text default null)
+returns credits.lots
+language plpgsql volatile
+as $$
+begin
+  select coalesce(max(l.lot_id), 0) + 1 into lot.lot_id from credits.lots l where l.account_id = lot.account_id;
+  perform credits_private.post(
+    array[credits_private.draft_entry(lot.account_id, 1, lot.unit, kind, lot.starts_at,
+      idempotency_key => idempotency_key, reason => lot.reason)],
+    array[(lot.account_id, 1, 1, lot.lot_id, amount, 0, 0)::credits_private.movement],
+    array[lot]);
+  update credits.accounts a set next_due_at = lot.expires_at
+  where a.account_id = lot.account_id and a.next_due_at > lot.expires_at;
+  select l.* into lot from credits.lots l where l.account_id = lot.account_id and l.lot_id = lot.lot_id;
+  return lot;
+end
+$$;
+
+create or replace function credits.grant(
+  account_id text, amount numeric, unit text default 'credit', bucket text default 'additional',
+  expires_at timestamptz default null, priority int default 100, reason text default null,
+  idempotency_key text default null)
+returns credits.lots
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  account credits.accounts;
+  at timestamptz;
+  original credits.entries;
+  lot credits.lots;
+begin
+  perform credits_private.check_service();
+  perform credits_private.check_labels(idempotency_key, null);
+  account := credits_private.lock_account(account_id);
+
+  select e.* into original from credits.entries e
+  where e.account_id = "grant".account_id and e.idempotency_key = "grant".idempotency_key;
+  if found then
+    select l.* into lot
+    from credits.postings p join credits.lots l on l.account_id = p.account_id and l.lot_id = p.lot_id
+    where p.account_id = original.account_id and p.seq = original.seq;
+    if original.kind <> 'grant' or (lot.unit, lot.bucket, original.amount::numeric) is distinct from (unit, bucket, amount) then
+      perform credits_private.fail_key_reused(idempotency_key, original);
+    end if;
+    return lot;
+  end if;
+
+  at := credits_private.account_time(account_id);
+  account := credits_private.settled(account, at);
+  perform credits_private.check_amount(account.rate_card, unit, amount);
+  if not exists (select from credits.buckets b where b.bucket = "grant".bucket) then
+    perform credits_private.fail_invalid('bucket', 'unknown', 'credits.buckets lists the buckets.',
+      jsonb_build_object('bucket', bucket));
+  elsif priority is null then
+    perform credits_private.fail_invalid('priority', 'missing', 'Give a whole number; lower is drawn first.');
+  elsif expires_at <= at then
+    perform credits_private.fail_invalid('expires_at', 'in_the_past', 'Give a later time, or null for no expiry.',
+      jsonb_build_object('expires_at', expires_at, 'now', at));
+  end if;
+
+  return credits_private.add_lot('grant',
+    credits_private.draft_lot(account_id, null, unit, bucket, at, nullif(expires_at, 'infinity'), 'grant',
+      priority => priority, reason => reason),
+    amount, idempotency_key);
+end
+$$;
+comment on function credits.grant(text, numeric, text, text, timestamptz, int, text, text) is
+  'Gives an account credits: one lot, and its entry. expires_at null: without expiry. Lower priority is drawn first within the bucket. PC404 unknown account; PC409 key reused; PC422 amount not positive or finer than the unit''s scale, unknown unit or bucket, expiry in the past. Service only.';
+
+create or replace function credits.claim(account_id text, promotion text, claimant text)
+returns credits.lots
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  account credits.accounts;
+  at timestamptz;
+  gift credits.promotions;
+begin
+  perform credits_private.check_service();
+  claimant := lower(claimant);
+  if claimant is null or length(claimant) not between 1 and 320 then
+    perform credits_private.fail_invalid('claimant', 'length', 'Give the verified e-mail address, 1 to 320 characters.');
+  end if;
+  account := credits_private.lock_account(account_id);
+  at := credits_private.account_time(account_id);
+  account := credits_private.settled(account, at);
+
+  select p.* into gift from credits.promotions p
+  where p.rate_card = account.rate_card and p.promotion = claim.promotion and p.retired_at is null;
+  if not found then
+    perform credits_private.fail_not_found('promotion', promotion,
+      'credits.promotions lists the promotions of the account''s rate card.');
+  end if;
+
+  -- The keys of the table decide; another transaction with the same claimant is waited for.
+  insert into credits.promotion_claims (rate_card, promotion, claimant, account_id, claimed_at)
+  values (gift.rate_card, gift.promotion, claimant, account_id, at)
+  on conflict do nothing;
+  if not found then
+    perform credits_private.fail_conflict('already_claimed', 'A promotion is claimed once per person and once per account.',
+      jsonb_build_object('promotion', promotion));
+  end if;
+
+  return credits_private.add_lot('grant',
+    credits_private.draft_lot(account_id, null, gift.unit, 'additional', at, at + gift.expires_after, 'promotion',
+      priority => gift.priority, reason => gift.promotion),
+    gift.amount);
+end
+$$;
+comment on function credits.claim(text, text, text) is
+  'Gives an account a one-time promotion: once per claimant (a verified e-mail address, compared in lower case) and once per account. PC404 unknown account or promotion; PC409 already claimed; PC422 no claimant. Service only.';

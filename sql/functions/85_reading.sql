@@ -1,0 +1,104 @@
+-- Reading: balances, the log, and what the plan and the card say. Nothing here writes.
+
+create or replace function credits.balances(account_id text, at timestamptz default null)
+returns setof credits.balance
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  account credits.accounts := credits_private.visible_account(account_id);
+  present timestamptz := credits_private.account_time(account_id);
+  until timestamptz := coalesce(at, present);
+begin
+  if until < present then
+    perform credits_private.fail_invalid('at', 'in_the_past', 'Give a time from now on, or null for now.',
+      jsonb_build_object('at', at, 'now', present));
+  elsif until > present + interval '100 years' then
+    perform credits_private.fail_invalid('at', 'too_far_ahead', 'Give a time within 100 years.');
+  end if;
+
+  return query
+    select u.unit, coalesce(l.included, 0), coalesce(l.additional, 0), coalesce(l.held, 0),
+      coalesce(l.included + l.additional, 0), credits_private.next_refill(then_account, u.unit)
+    from credits_private.account_at(account, until) then_account
+    join credits.units u on u.rate_card = account.rate_card
+    left join (
+      select l.unit,
+        coalesce(sum(l.available) filter (where l.usable and b.counts_as = 'included'), 0) as included,
+        coalesce(sum(l.available) filter (where l.usable and b.counts_as = 'additional'), 0) as additional,
+        sum(l.held) as held
+      from credits_private.lots_at(account, until) l
+      join credits.buckets b on b.bucket = l.bucket
+      group by l.unit
+    ) l on l.unit = u.unit
+    order by u.main desc, u.unit;
+end
+$$;
+comment on function credits.balances(text, timestamptz) is
+  'What an account has: one row for every unit of its card, the main unit first. total = included + additional; held is apart. at later than now: a forecast with no further usage. PC403 another account; PC404 unknown account; PC422 a time in the past, or over 100 years ahead.';
+
+-- Runs with the caller's own rights, so that the planner sees through it: a page costs what the page costs.
+create or replace function credits.activity(
+  account_id text, since timestamptz default null, until timestamptz default null, kinds text[] default null,
+  member_id text default null)
+returns setof credits.entries
+language sql stable
+begin atomic
+  select e.*
+  from credits.entries e
+  where credits_private.check_account(activity.account_id)
+    and e.account_id = activity.account_id
+    and (activity.since is null or e.occurred_at >= activity.since)
+    and (activity.until is null or e.occurred_at < activity.until)
+    and (activity.kinds is null or e.kind = any (activity.kinds))
+    and (activity.member_id is null or e.member_id = activity.member_id)
+  order by e.seq desc;
+end;
+comment on function credits.activity(text, timestamptz, timestamptz, text[], text) is
+  'The log of an account, newest first: entries that occurred in [since, until), of these kinds, by this member. Shows what has been settled. PC403 another account; PC404 unknown account.';
+
+create or replace function credits.features(account_id text)
+returns setof credits.feature
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  account credits.accounts := credits_private.visible_account(account_id);
+begin
+  return query
+    select f.feature, f.value from credits.plan_features f where f.plan = account.plan order by f.feature;
+end
+$$;
+comment on function credits.features(text) is
+  'What the account''s plan includes besides credits. PC403 another account; PC404 unknown account.';
+
+create or replace function credits.rates(account_id text)
+returns setof credits.rate
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  account credits.accounts := credits_private.visible_account(account_id);
+  at timestamptz := credits_private.now();
+begin
+  return query
+    select o.category, o.operation, o.name, r.component, r.match, r.unit, r.price, r.measure, r.per,
+      r.quantity_rounding, r.minimum_quantity, r.tiers, r.minimum_charge, r.maximum_charge, r.optional,
+      multiplier.list, r.rate_id
+    from credits.operations o
+    join credits.card_rates r on r.rate_card = o.rate_card and r.operation = o.operation
+      and r.valid_from <= at and r.valid_until > at
+    cross join lateral (
+      select coalesce(jsonb_agg(
+        jsonb_build_object('group', m.multiplier_group, 'match', m.match, 'factor', m.factor)
+        order by m.multiplier_group, m.factor, m.match), '[]') as list
+      from credits.card_multipliers m
+      where m.rate_card = o.rate_card and m.operation = o.operation and m.valid_from <= at and m.valid_until > at
+        and (m.component is null or m.component = r.component)
+    ) multiplier
+    where o.rate_card = account.rate_card and o.retired_at is null
+    order by o.category, o.operation, r.component, credits_private.specificity(r.match), r.match;
+end
+$$;
+comment on function credits.rates(text) is
+  'The rate card that applies to the account now, by category: a row a rate, with the multipliers on it. PC403 another account; PC404 unknown account.';

@@ -1,0 +1,97 @@
+-- The audit: everything that the constraints cannot see.
+
+create or replace function credits.verify(account_id text default null)
+returns setof credits.violation
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform credits_private.check_auditor();
+  return query
+    select v.account_id, v.rule, v.detail from credits_private.violations v
+    where verify.account_id is null or v.account_id = verify.account_id
+    order by v.account_id, v.rule, v.detail::text;
+end
+$$;
+comment on function credits.verify(text) is
+  'Audits the ledger, of one account or of all: a row for every invariant that does not hold, none when it is sound. PC403 unless service or analyst.';
+
+create or replace view credits_private.violations as
+-- The log has no gaps and never goes back in time.
+select e.account_id, 'seq_has_a_gap' as rule, jsonb_build_object('seq', e.seq, 'expected', e.place) as detail
+from (select account_id, seq, row_number() over (partition by account_id order by seq) as place from credits.entries) e
+where e.seq <> e.place
+union all
+select e.account_id, 'time_goes_back', jsonb_build_object('seq', e.seq, 'occurred_at', e.occurred_at, 'previous', e.previous)
+from (
+  select account_id, seq, occurred_at, lag(occurred_at) over (partition by account_id order by seq) as previous
+  from credits.entries
+) e
+where e.occurred_at < e.previous
+union all
+-- A balance is the running sum of the amounts.
+select e.account_id, 'balance_is_not_the_running_sum',
+  jsonb_build_object('seq', e.seq, 'unit', e.unit, 'balance_after', e.balance_after, 'sum', e.running)
+from (
+  select account_id, seq, unit, balance_after, sum(amount) over (partition by account_id, unit order by seq) as running
+  from credits.entries
+) e
+where e.balance_after <> e.running
+union all
+-- An entry is the sum of its postings, bucket by bucket.
+select e.account_id, 'entry_is_not_the_sum_of_its_postings',
+  jsonb_build_object('seq', e.seq, 'included', e.included, 'additional', e.additional,
+    'postings_included', coalesce(p.included, 0), 'postings_additional', coalesce(p.additional, 0))
+from credits.entries e
+left join (
+  select p.account_id, p.seq, sum(p.amount) filter (where b.counts_as = 'included') as included,
+    sum(p.amount) filter (where b.counts_as = 'additional') as additional
+  from credits.postings p
+  join credits.lots l on l.account_id = p.account_id and l.lot_id = p.lot_id
+  join credits.buckets b on b.bucket = l.bucket
+  group by p.account_id, p.seq
+) p on p.account_id = e.account_id and p.seq = e.seq
+where e.included <> coalesce(p.included, 0) or e.additional <> coalesce(p.additional, 0)
+union all
+-- A breakdown explains what was charged.
+select e.account_id, 'breakdown_does_not_add_up',
+  jsonb_build_object('seq', e.seq, 'amount', e.amount, 'breakdown', b.amount)
+from credits.entries e
+cross join lateral (select sum((l.value ->> 'amount')::numeric) as amount from jsonb_array_elements(e.breakdown) l) b
+where e.kind = 'usage' and -e.amount <> coalesce(b.amount, 0)
+union all
+-- Each posting continues from the one before it.
+select p.account_id, 'posting_does_not_follow',
+  jsonb_build_object('lot_id', p.lot_id, 'version', p.version, 'seq', p.seq)
+from (
+  select p.*, row_number() over lot as place,
+    p.granted - p.spent - p.forfeited - coalesce(lag(p.granted - p.spent - p.forfeited) over lot, 0) as change,
+    lag(p.seq) over lot as previous_seq
+  from credits.postings p
+  window lot as (partition by p.account_id, p.lot_id order by p.version)
+) p
+where p.version <> p.place or p.amount <> p.change or p.previous_seq > p.seq
+union all
+-- A lot is as its last posting left it.
+select l.account_id, 'lot_is_not_as_its_last_posting',
+  jsonb_build_object('lot_id', l.lot_id, 'version', l.version, 'last_version', p.version,
+    'granted', l.granted, 'spent', l.spent, 'forfeited', l.forfeited)
+from credits.lots l
+left join (
+  select distinct on (p.account_id, p.lot_id) p.* from credits.postings p order by p.account_id, p.lot_id, p.version desc
+) p on p.account_id = l.account_id and p.lot_id = l.lot_id
+where (l.version, l.granted, l.spent, l.forfeited) is distinct from (p.version, p.granted, p.spent, p.forfeited)
+union all
+-- Nothing is held but by an open hold.
+select l.account_id, 'held_is_not_the_sum_of_open_holds', jsonb_build_object('lot_id', l.lot_id, 'held', l.held, 'holds', 0)
+from credits.lots l
+where l.held <> 0
+union all
+-- What falls due is not overlooked.
+select a.account_id, 'due_later_than_it_falls_due',
+  jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', least(a.period_end, l.expires_at))
+from credits.accounts a
+left join (
+  select account_id, min(expires_at) as expires_at from credits.lots where open and available > 0 group by account_id
+) l on l.account_id = a.account_id
+where a.next_due_at > least(a.period_end, l.expires_at);

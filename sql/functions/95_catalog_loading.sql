@@ -1,0 +1,354 @@
+-- Loading a catalog: a catalog file calls begin_catalog, fills the temporary tables that it makes, and calls
+-- apply_catalog, all in one transaction. sql/README.md describes the format; sql/catalogs holds four of them.
+--
+-- apply_catalog compares what was staged with what is there, and changes only the difference: a rate that changed ends
+-- now and its successor starts now; a plan, pack, operation or promotion that is gone is retired, not deleted.
+
+create or replace function credits_private.begin_catalog(rate_card text, name text, source text default null)
+returns void
+language plpgsql volatile
+set client_min_messages = warning
+as $$
+declare
+  target text;
+begin
+  -- Loading one catalog after another in a transaction starts afresh each time.
+  foreach target in array array[
+    'units', 'operations', 'rates', 'multipliers', 'gates', 'plans', 'plan_prices', 'allowances', 'features', 'packs',
+    'pack_prices', 'top_up_prices', 'promotions', 'cards']
+  loop
+    execute format('drop table if exists pg_temp.%I', 'catalog_' || target);
+  end loop;
+
+  create temp table catalog_cards (like credits.rate_cards including constraints) on commit drop;
+  insert into pg_temp.catalog_cards values (begin_catalog.rate_card, begin_catalog.name, begin_catalog.source);
+
+  create temp table catalog_units (like credits.units including defaults including constraints) on commit drop;
+  create temp table catalog_operations (like credits.operations including constraints) on commit drop;
+  create temp table catalog_rates (like credits.card_rates including defaults including constraints) on commit drop;
+  create temp table catalog_multipliers (like credits.card_multipliers including constraints) on commit drop;
+  create temp table catalog_gates (like credits.gates including defaults including constraints) on commit drop;
+  create temp table catalog_plans (like credits.plans including defaults including constraints) on commit drop;
+  create temp table catalog_plan_prices (like credits.plan_prices including defaults including constraints) on commit drop;
+  create temp table catalog_allowances (like credits.plan_allowances including defaults including constraints) on commit drop;
+  create temp table catalog_features (like credits.plan_features including constraints) on commit drop;
+  create temp table catalog_packs (like credits.packs including defaults including constraints) on commit drop;
+  create temp table catalog_pack_prices (like credits.pack_prices including constraints) on commit drop;
+  create temp table catalog_top_up_prices (like credits.top_up_prices including constraints) on commit drop;
+  create temp table catalog_promotions (like credits.promotions including defaults including constraints) on commit drop;
+
+  -- A catalog says neither which card its rows belong to, nor ids, nor what is retired.
+  foreach target in array array[
+    'units', 'operations', 'rates', 'multipliers', 'gates', 'plans', 'allowances', 'packs', 'pack_prices',
+    'top_up_prices', 'promotions']
+  loop
+    execute format('alter table pg_temp.%I alter rate_card set default %L', 'catalog_' || target, begin_catalog.rate_card);
+  end loop;
+  foreach target in array array['operations', 'plans', 'packs', 'promotions'] loop
+    execute format('alter table pg_temp.%I drop retired_at', 'catalog_' || target);
+  end loop;
+  alter table pg_temp.catalog_rates drop rate_id;
+  alter table pg_temp.catalog_multipliers drop multiplier_id;
+  alter table pg_temp.catalog_gates drop gate_id;
+
+  -- A rate without dates holds from the load that brings it, until a load that no longer has it.
+  alter table pg_temp.catalog_rates alter valid_from drop not null, alter valid_from drop default;
+  alter table pg_temp.catalog_multipliers
+    alter valid_from drop not null, alter valid_until set default 'infinity';
+end
+$$;
+comment on function credits_private.begin_catalog(text, text, text) is
+  'Starts a catalog: makes the temporary tables catalog_units, catalog_rates and so on for the file to fill.';
+
+-- What is wrong with the staged catalog, the first thing found. Names the rows.
+create or replace function credits_private.check_catalog()
+returns void
+language plpgsql volatile
+as $$
+declare
+  wrong record;
+begin
+  if (select count(*) from pg_temp.catalog_units where main) <> 1 then
+    perform credits_private.fail_invalid('units', 'one_main_unit', 'Mark one unit of the card as main.');
+  end if;
+
+  for wrong in
+    select to_jsonb(r) as the_row from pg_temp.catalog_rates r
+    where exists (select from jsonb_each(r.match) m where jsonb_typeof(m.value) in ('object', 'array', 'null') or m.key = 'count')
+      or r.measure = 'count'
+    union all
+    select to_jsonb(m) from pg_temp.catalog_multipliers m
+    where exists (select from jsonb_each(m.match) a where jsonb_typeof(a.value) in ('object', 'array', 'null') or a.key = 'count')
+    union all
+    select to_jsonb(g) from pg_temp.catalog_gates g
+    where exists (select from jsonb_each(g.match) a where jsonb_typeof(a.value) in ('object', 'array', 'null') or a.key = 'count')
+  loop
+    perform credits_private.fail_invalid('match', 'match_not_plain',
+      'Match on texts, numbers and booleans. "count" multiplies the item and is no attribute.',
+      jsonb_build_object('row', wrong.the_row));
+  end loop;
+
+  for wrong in
+    select to_jsonb(r) as the_row from pg_temp.catalog_rates r
+    where r.tiers is not null and not credits_private.tiers_are_sound(r.tiers)
+  loop
+    perform credits_private.fail_invalid('tiers', 'tiers_not_sound',
+      'Tiers are a list of {"up_to": ..., "price": ...} with rising up_to; the last one has no up_to.',
+      jsonb_build_object('row', wrong.the_row));
+  end loop;
+
+  for wrong in
+    select o.operation from pg_temp.catalog_operations o
+    where not exists (select from pg_temp.catalog_rates r where r.operation = o.operation)
+  loop
+    perform credits_private.fail_invalid('operations', 'operation_without_rate',
+      'Give every operation a rate, at price 0 if it is free.', jsonb_build_object('operation', wrong.operation));
+  end loop;
+
+  for wrong in
+    select r.operation, r.component from pg_temp.catalog_rates r
+    group by r.operation, r.component having count(distinct r.optional) > 1
+  loop
+    perform credits_private.fail_invalid('rates', 'component_partly_optional',
+      'Mark all rates of a component as optional, or none.',
+      jsonb_build_object('operation', wrong.operation, 'component', wrong.component));
+  end loop;
+
+  -- Two that can match the same usage agree on the attributes that they share. The same match twice is the plainest case.
+  for wrong in
+    with rule as (
+      select row_number() over () as n, 'rates' as what, r.operation || ' / ' || r.component as place, r.match,
+        tstzrange(r.valid_from, r.valid_until) as validity, to_jsonb(r) as the_row
+      from pg_temp.catalog_rates r
+      union all
+      select row_number() over (), 'multipliers',
+        m.operation || ' / ' || m.multiplier_group || coalesce(' / ' || m.component, ''), m.match,
+        tstzrange(m.valid_from, m.valid_until), to_jsonb(m)
+      from pg_temp.catalog_multipliers m
+    )
+    select a.what, a.the_row as first_row, b.the_row as second_row
+    from rule a
+    join rule b on b.what = a.what and b.place = a.place and b.n > a.n and b.validity && a.validity
+    where credits_private.specificity(a.match) = credits_private.specificity(b.match)
+      and a.match || b.match = b.match || a.match
+    limit 1
+  loop
+    perform credits_private.fail_invalid(wrong.what, 'ambiguous',
+      'Both rows can match the same usage and have equally many attributes: add an attribute to one, or drop one.',
+      jsonb_build_object('first', wrong.first_row, 'second', wrong.second_row));
+  end loop;
+
+  for wrong in
+    select 'gates' as what, to_jsonb(g) as the_row, p.plan
+    from pg_temp.catalog_gates g cross join unnest(g.plans) p(plan)
+    where not exists (select from pg_temp.catalog_plans c where c.plan = p.plan)
+    union all
+    select 'packs', to_jsonb(k), p.plan
+    from pg_temp.catalog_packs k cross join unnest(k.plans) p(plan)
+    where not exists (select from pg_temp.catalog_plans c where c.plan = p.plan)
+    union all
+    select 'plan_prices', to_jsonb(p), p.plan from pg_temp.catalog_plan_prices p
+    where not exists (select from pg_temp.catalog_plans c where c.plan = p.plan)
+    union all
+    select 'allowances', to_jsonb(a), a.plan from pg_temp.catalog_allowances a
+    where not exists (select from pg_temp.catalog_plans c where c.plan = a.plan)
+    union all
+    select 'features', to_jsonb(f), f.plan from pg_temp.catalog_features f
+    where not exists (select from pg_temp.catalog_plans c where c.plan = f.plan)
+  loop
+    perform credits_private.fail_invalid(wrong.what, 'unknown_plan', 'Name only plans of this catalog.',
+      jsonb_build_object('plan', wrong.plan, 'row', wrong.the_row));
+  end loop;
+
+  for wrong in
+    select p.plan, p.rate_card from pg_temp.catalog_plans c
+    join credits.plans p on p.plan = c.plan and p.rate_card <> c.rate_card
+  loop
+    perform credits_private.fail_invalid('plans', 'plan_of_another_card', 'Plan names are unique over all cards.',
+      jsonb_build_object('plan', wrong.plan, 'rate_card', wrong.rate_card));
+  end loop;
+
+  for wrong in
+    select u.unit, u.scale from pg_temp.catalog_units c
+    join credits.units u on u.rate_card = c.rate_card and u.unit = c.unit and u.scale > c.scale
+  loop
+    perform credits_private.fail_invalid('units', 'scale_reduced', 'Balances may have amounts of the finer scale.',
+      jsonb_build_object('unit', wrong.unit, 'scale', wrong.scale));
+  end loop;
+end
+$$;
+
+-- Brings a table with a natural key to what was staged. What is no longer staged is retired or deleted, or stays.
+create or replace function credits_private.merge_catalog_table(
+  staged text, target text, keys text[], scope text, when_missing text, at timestamptz)
+returns table (change text, what text, key text)
+language plpgsql volatile
+as $$
+declare
+  columns text;
+  others text;
+  key_list text := array_to_string(keys, ', ');
+  key_text text := format('concat_ws('' / '', %s)', (select string_agg('t.' || k, ', ') from unnest(keys) k));
+  revived text := case when_missing when 'retire' then ' or t.retired_at is not null' else '' end;
+  rate_card text := (select c.rate_card from pg_temp.catalog_cards c);
+begin
+  select string_agg(quote_ident(a.attname), ', ' order by a.attnum),
+    string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where a.attname <> all (keys))
+  into columns, others
+  from pg_attribute a
+  where a.attrelid = ('pg_temp.' || staged)::regclass and a.attnum > 0 and not a.attisdropped;
+
+  if when_missing = 'retire' then
+    return query execute format(
+      'update credits.%1$I t set retired_at = $1
+       where %2$s and t.retired_at is null
+         and not exists (select from pg_temp.%3$I s where (%4$s) = (%5$s))
+       returning ''retired'', %6$L, %7$s',
+      target, scope, staged,
+      (select string_agg('s.' || k, ', ') from unnest(keys) k), (select string_agg('t.' || k, ', ') from unnest(keys) k),
+      target, key_text) using at, rate_card;
+  elsif when_missing = 'delete' then
+    return query execute format(
+      'delete from credits.%1$I t
+       where %2$s and not exists (select from pg_temp.%3$I s where (%4$s) = (%5$s))
+       returning ''removed'', %6$L, %7$s',
+      target, scope, staged,
+      (select string_agg('s.' || k, ', ') from unnest(keys) k), (select string_agg('t.' || k, ', ') from unnest(keys) k),
+      target, key_text) using at, rate_card;
+  end if;
+
+  return query execute format(
+    'insert into credits.%1$I as t (%2$s) select %2$s from pg_temp.%3$I
+     on conflict (%4$s) do update set (%5$s%9$s) = row (%6$s%10$s)
+     where (%7$s) is distinct from (%6$s)%8$s
+     returning case when xmax = 0 then ''added'' else ''changed'' end, %11$L, %12$s',
+    target, columns, staged, key_list, others,
+    (select string_agg('excluded.' || o, ', ') from unnest(string_to_array(others, ', ')) o),
+    (select string_agg('t.' || o, ', ') from unnest(string_to_array(others, ', ')) o),
+    revived,
+    case when_missing when 'retire' then ', retired_at' else '' end,
+    case when_missing when 'retire' then ', null' else '' end,
+    target, key_text);
+end
+$$;
+
+create or replace function credits_private.apply_catalog()
+returns table (change text, what text, key text)
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+  card text := (select c.rate_card from pg_temp.catalog_cards c);
+  at timestamptz := credits_private.now();
+  -- The first rates of a card have always held; later ones hold from now.
+  since timestamptz;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('credits.catalog.' || card, 0));
+  perform credits_private.check_catalog();
+  since := case when exists (select from credits.card_rates r where r.rate_card = card) then at else '-infinity' end;
+
+  return query select * from credits_private.merge_catalog_table(
+    'catalog_cards', 'rate_cards', array['rate_card'], 'true', 'keep', at);
+  -- The old main unit first, or two would be main for a moment.
+  update credits.units u set main = false
+  from pg_temp.catalog_units s
+  where u.rate_card = card and s.unit = u.unit and u.main and not s.main;
+  return query select * from credits_private.merge_catalog_table(
+    'catalog_units', 'units', array['rate_card', 'unit'], 't.rate_card = $2', 'keep', at);
+  return query select * from credits_private.merge_catalog_table(
+    'catalog_operations', 'operations', array['rate_card', 'operation'], 't.rate_card = $2', 'retire', at);
+
+  -- Rates and multipliers keep their history: what is not staged as it stands ends now.
+  return query
+    with ended as (
+      update credits.card_rates r set valid_until = greatest(at, r.valid_from)
+      where r.rate_card = card and r.valid_until > at
+        and not exists (select from pg_temp.catalog_rates s where credits_private.same_rule(to_jsonb(s), to_jsonb(r)))
+      returning r.operation, r.component, r.match
+    )
+    select 'ended', 'card_rates', concat_ws(' / ', e.operation, e.component, e.match::text) from ended e;
+  return query
+    with added as (
+      insert into credits.card_rates (
+        rate_card, operation, component, match, unit, price, measure, per, quantity_rounding, minimum_quantity, tiers,
+        minimum_charge, maximum_charge, optional, source, valid_from, valid_until)
+      select s.rate_card, s.operation, s.component, s.match, s.unit, s.price, s.measure, s.per, s.quantity_rounding,
+        s.minimum_quantity, s.tiers, s.minimum_charge, s.maximum_charge, s.optional, s.source,
+        coalesce(s.valid_from, since), s.valid_until
+      from pg_temp.catalog_rates s
+      where not exists (
+        select from credits.card_rates r where r.rate_card = card and credits_private.same_rule(to_jsonb(s), to_jsonb(r)))
+      returning operation, component, match
+    )
+    select 'added', 'card_rates', concat_ws(' / ', a.operation, a.component, a.match::text) from added a;
+  return query
+    with ended as (
+      update credits.card_multipliers m set valid_until = greatest(at, m.valid_from)
+      where m.rate_card = card and m.valid_until > at
+        and not exists (select from pg_temp.catalog_multipliers s where credits_private.same_rule(to_jsonb(s), to_jsonb(m)))
+      returning m.operation, m.multiplier_group, m.match
+    )
+    select 'ended', 'card_multipliers', concat_ws(' / ', e.operation, e.multiplier_group, e.match::text) from ended e;
+  return query
+    with added as (
+      insert into credits.card_multipliers (
+        rate_card, operation, multiplier_group, component, match, factor, source, valid_from, valid_until)
+      select s.rate_card, s.operation, s.multiplier_group, s.component, s.match, s.factor, s.source,
+        coalesce(s.valid_from, since), s.valid_until
+      from pg_temp.catalog_multipliers s
+      where not exists (
+        select from credits.card_multipliers m
+        where m.rate_card = card and credits_private.same_rule(to_jsonb(s), to_jsonb(m)))
+      returning operation, multiplier_group, match
+    )
+    select 'added', 'card_multipliers', concat_ws(' / ', a.operation, a.multiplier_group, a.match::text) from added a;
+
+  return query select * from credits_private.merge_catalog_table(
+    'catalog_plans', 'plans', array['plan'], 't.rate_card = $2', 'retire', at);
+  return query select * from credits_private.merge_catalog_table(
+    'catalog_plan_prices', 'plan_prices', array['plan', 'billing_interval', 'currency'],
+    't.plan in (select plan from pg_temp.catalog_plans)', 'delete', at);
+  return query select * from credits_private.merge_catalog_table(
+    'catalog_allowances', 'plan_allowances', array['plan', 'unit'],
+    't.plan in (select plan from pg_temp.catalog_plans)', 'delete', at);
+  return query select * from credits_private.merge_catalog_table(
+    'catalog_features', 'plan_features', array['plan', 'feature'],
+    't.plan in (select plan from pg_temp.catalog_plans)', 'delete', at);
+  return query select * from credits_private.merge_catalog_table(
+    'catalog_packs', 'packs', array['rate_card', 'pack'], 't.rate_card = $2', 'retire', at);
+  return query select * from credits_private.merge_catalog_table(
+    'catalog_pack_prices', 'pack_prices', array['rate_card', 'pack', 'currency'], 't.rate_card = $2', 'delete', at);
+  return query select * from credits_private.merge_catalog_table(
+    'catalog_top_up_prices', 'top_up_prices', array['rate_card', 'currency'], 't.rate_card = $2', 'delete', at);
+  return query select * from credits_private.merge_catalog_table(
+    'catalog_promotions', 'promotions', array['rate_card', 'promotion'], 't.rate_card = $2', 'retire', at);
+
+  -- Gates have no key of their own: what differs in anything but its source is another gate.
+  return query
+    with removed as (
+      delete from credits.gates g
+      where g.rate_card = card and not exists (
+        select from pg_temp.catalog_gates s
+        where (s.operation, s.match, s.requires) = (g.operation, g.match, g.requires) and s.plans is not distinct from g.plans)
+      returning g.operation, g.match, g.requires
+    )
+    select 'removed', 'gates', concat_ws(' / ', r.operation, r.match::text, r.requires) from removed r;
+  return query
+    with added as (
+      insert into credits.gates (rate_card, operation, match, requires, plans, source)
+      select s.rate_card, s.operation, s.match, s.requires, s.plans, s.source from pg_temp.catalog_gates s
+      on conflict do nothing
+      returning operation, match, requires
+    )
+    select 'added', 'gates', concat_ws(' / ', a.operation, a.match::text, a.requires) from added a;
+end
+$$;
+comment on function credits_private.apply_catalog() is
+  'Brings the card to what was staged since begin_catalog. Returns a row a change; none when all was there already.';
+
+-- Whether a staged rate or multiplier is the one that is there: same figures, same end, and the same start if one is staged.
+create or replace function credits_private.same_rule(staged jsonb, present jsonb)
+returns boolean
+language sql immutable
+return staged - array['source', 'valid_from'] = present - array['source', 'valid_from', 'rate_id', 'multiplier_id']
+  and (staged -> 'valid_from' = 'null' or staged -> 'valid_from' = present -> 'valid_from');

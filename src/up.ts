@@ -1,0 +1,125 @@
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import path from 'node:path';
+import { SignJWT } from 'jose';
+import type { Pool } from 'pg';
+import { CATALOGS, loadCatalog } from './catalog.ts';
+import type { Config } from './config.ts';
+import { createPool } from './database.ts';
+import { runDemo } from './demo.ts';
+import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import { StartupError } from './errors.ts';
+import { startServer } from './graphql.ts';
+import { migrate } from './migrate.ts';
+import { startWorker } from './worker.ts';
+
+export interface UpOptions {
+  config: Config;
+  /** Also opens demo accounts and shows them at work. */
+  demo: boolean;
+  /** Resolves when everything shall stop. */
+  stopSignal: Promise<void>;
+  print: (line?: string) => void;
+}
+
+/**
+ * Runs everything until `stopSignal`: database, schemas, catalogs, worker, API, in that order, and stops it in the opposite one.
+ * Throws a StartupError for what can be put right by whoever started it, such as a taken port.
+ */
+export async function up({ config, demo, stopSignal, print }: UpOptions): Promise<void> {
+  const say = (part: string) => (line: string) => print(`${part.padEnd(10)}${line}`);
+  const stops: (() => Promise<void>)[] = [];
+  try {
+    const database = await startDatabase(config, say('database'));
+    stops.push(database.stop);
+    const { connectionString } = database;
+
+    const applied = await migrate(connectionString, { report: say('migrate') });
+    if (applied.length === 0) say('migrate')('up to date');
+
+    const pool = createPool({ connectionString, log: say('database') });
+    stops.push(() => pool.end());
+    await loadCatalogs(pool, say('catalogs'));
+
+    const worker = await startWorker({ connectionString, log: say('worker') });
+    stops.push(() => worker.stop());
+    say('worker')('running');
+
+    const jwtSecret = config.jwtSecret ?? keptSecret(config.dataFolder);
+    const { host, port } = config;
+    const api = await startServer({ connectionString, host, port, jwtSecret, log: say('api') });
+    stops.push(() => api.stop());
+    say('api')(`listening on ${api.url}`);
+
+    if (demo) await runDemo(pool, print);
+    print(await directions(api.url, connectionString, jwtSecret));
+
+    await Promise.race([stopSignal, database.ended]);
+    print('Stopping.');
+  } finally {
+    // One that fails to stop must not keep the others from it.
+    for (const stop of stops.reverse()) {
+      await stop().catch((error: Error) => print(`While stopping: ${error.message}`));
+    }
+  }
+}
+
+async function startDatabase(
+  config: Config,
+  report: (line: string) => void,
+): Promise<{ connectionString: string; ended: Promise<never>; stop: () => Promise<void> }> {
+  if (config.databaseUrl !== null) {
+    report('using DATABASE_URL');
+    const never = new Promise<never>(() => {});
+    return { connectionString: config.databaseUrl, ended: never, stop: async () => {} };
+  }
+  const postgres = await startEmbeddedPostgres({ folder: config.dataFolder, report });
+  report(`PostgreSQL on ${new URL(postgres.connectionString).host}, data in ${config.dataFolder}`);
+  const ended = postgres.ended.then(() => {
+    throw new StartupError(
+      'The embedded PostgreSQL has ended.',
+      `Its log is ${path.join(config.dataFolder, 'postgres.log')}. Start again to go on.`,
+    );
+  });
+  // Noticed only while everything runs; during start and stop, whoever uses the database says so.
+  ended.catch(() => {});
+  return { connectionString: postgres.connectionString, ended, stop: postgres.stop };
+}
+
+async function loadCatalogs(pool: Pool, report: (line: string) => void): Promise<void> {
+  const client = await pool.connect();
+  try {
+    for (const name of CATALOGS) {
+      const changes = await loadCatalog(client, name);
+      report(`${name}: ${changes.length === 0 ? 'unchanged' : `${changes.length} rows loaded`}`);
+    }
+  } finally {
+    client.release();
+  }
+}
+
+/** The secret that tokens are signed with where none is configured: made up once and kept beside the data. */
+function keptSecret(folder: string): string {
+  const file = path.join(folder, 'jwt-secret');
+  if (!fs.existsSync(file)) {
+    fs.mkdirSync(folder, { recursive: true });
+    fs.writeFileSync(file, `${randomBytes(48).toString('base64url')}\n`, { mode: 0o600 });
+  }
+  return fs.readFileSync(file, 'utf8').trim();
+}
+
+/** What to try next, with everything in it ready to paste. */
+async function directions(api: string, connectionString: string, secret: string): Promise<string> {
+  const token = await new SignJWT({ role: 'credits_service' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime('1 day')
+    .sign(new TextEncoder().encode(secret));
+  return `
+GraphQL    ${api}/graphql  (GraphiQL in a browser: ${api}/)
+psql       psql '${connectionString}'
+Token      as the application's backend, for a day:
+           {"Authorization": "Bearer ${token}"}
+
+Ctrl-C stops everything; the data stays.
+`;
+}

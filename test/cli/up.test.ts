@@ -1,0 +1,137 @@
+import * as fs from 'node:fs';
+import { createServer } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type RunningCommand, run, start } from '../support/command.ts';
+import { connected } from '../support/server.ts';
+
+let folder: string;
+let running: RunningCommand[];
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'pgcredits-up-'));
+  fs.chmodSync(folder, 0o755);
+  running = [];
+});
+
+afterEach(async () => {
+  for (const command of running) {
+    command.process.kill('SIGINT');
+    await command.ended;
+  }
+  await untilServerEnded();
+  fs.rmSync(folder, { recursive: true });
+});
+
+const environment = () => ({ PGCREDITS_DATA: path.join(folder, 'data'), PORT: '0' });
+
+/** Starts everything, and returns the command with the address of its database. */
+async function startUp(...args: string[]): Promise<{ command: RunningCommand; url: string }> {
+  const command = start(['up', ...args], environment());
+  running.push(command);
+  const [, url] = await command.printed(/psql '(.*)'/);
+  await command.printed(/Ctrl-C/);
+  return { command, url };
+}
+
+function serverPid(): number | null {
+  const file = path.join(folder, 'data/postgres/postmaster.pid');
+  return fs.existsSync(file) ? Number(fs.readFileSync(file, 'utf8').split('\n')[0]) : null;
+}
+
+async function untilServerEnded(): Promise<void> {
+  while (serverPid() !== null) await sleep(20);
+}
+
+const count = (url: string, table: string) =>
+  connected(url, async (client) => (await client.query(`select from ${table}`)).rowCount);
+
+test('starts everything, stops in order at Ctrl-C, and has its data the next time', async () => {
+  const first = await startUp('--demo');
+  expect(first.command.output()).toContain('==== invideo');
+  expect(await count(first.url, 'credits.accounts')).toBe(4);
+  const entries = await count(first.url, 'credits.entries');
+  first.command.process.kill('SIGINT');
+  expect(await first.command.ended).toBe(0);
+  expect(serverPid()).toBeNull();
+
+  const second = await startUp('--demo');
+  expect(second.command.output()).toContain('up to date');
+  expect(await count(second.url, 'credits.accounts')).toBe(4);
+  expect(await count(second.url, 'credits.entries')).toBeGreaterThan(entries ?? 0);
+  second.command.process.kill('SIGTERM');
+  expect(await second.command.ended).toBe(0);
+});
+
+test('leaves no server behind when it is killed, and recovers at the next start', async () => {
+  const first = await startUp();
+  await connected(first.url, (client) =>
+    client.query(`select credits.open_account('a', 'avs_free')`),
+  );
+  first.command.process.kill('SIGKILL');
+  await first.command.ended;
+  await untilServerEnded();
+
+  const second = await startUp();
+  expect(await count(second.url, 'credits.accounts')).toBe(1);
+});
+
+test('recovers when the server was killed as well', async () => {
+  const first = await startUp();
+  await connected(first.url, (client) =>
+    client.query(`select credits.open_account('a', 'avs_free')`),
+  );
+  const pid = serverPid() ?? expect.fail('no server');
+  first.command.process.kill('SIGKILL');
+  process.kill(pid, 'SIGKILL');
+  await first.command.ended;
+
+  const second = await startUp();
+  expect(await count(second.url, 'credits.accounts')).toBe(1);
+});
+
+test('says so when the server ends under it', async () => {
+  const { command } = await startUp();
+  process.kill(serverPid() ?? expect.fail('no server'), 'SIGINT');
+  expect(await command.ended).toBe(1);
+  expect(command.output()).toContain('The embedded PostgreSQL has ended.');
+});
+
+test('refuses a folder that another one uses', async () => {
+  await startUp();
+  const { status, output } = await run(['up'], environment());
+  expect(status).toBe(1);
+  expect(output).toContain('is in use by another server');
+  expect(output).toContain('Stop the other pgcredits first');
+});
+
+test('refuses a taken port, and stops what it had started', async () => {
+  const holder = createServer();
+  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+  const { port } = holder.address() as { port: number };
+  const { status, output } = await run(['up'], { ...environment(), PORT: String(port) });
+  holder.close();
+  expect(status).toBe(1);
+  expect(output).toContain(`Port ${port} on 127.0.0.1 is taken.\nSet PORT to another one`);
+  expect(serverPid()).toBeNull();
+});
+
+test('refuses a folder that cannot be written to', async () => {
+  // Below a file there can be no folder, for root neither.
+  fs.writeFileSync(path.join(folder, 'data'), '');
+  const { status, output } = await run(['up'], environment());
+  expect(status).toBe(1);
+  expect(output).toContain(
+    `The folder ${path.join(folder, 'data')} cannot be written to.\nMake it writable`,
+  );
+});
+
+test('refuses data of another major version', async () => {
+  fs.mkdirSync(path.join(folder, 'data/postgres'), { recursive: true });
+  fs.writeFileSync(path.join(folder, 'data/postgres/PG_VERSION'), '17\n');
+  const { status, output } = await run(['up'], environment());
+  expect(status).toBe(1);
+  expect(output).toContain('is of PostgreSQL 17; this is PostgreSQL 18.\nSet PGCREDITS_DATA');
+});
