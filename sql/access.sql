@@ -18,7 +18,7 @@ begin
       from pg_proc p
       where p.pronamespace in ('credits'::regnamespace, 'credits_private'::regnamespace)
         and not exists (select from pg_depend d where d.objid = p.oid and d.classid = 'pg_proc'::regclass and d.deptype = 'e')
-        and p.prokind = 'f' and p.proname not in ('begin_catalog', 'check_catalog', 'merge_catalog_table', 'apply_catalog')
+        and p.prokind = 'f' and p.proname not in ('begin_catalog', 'check_catalog', 'merge_catalog_table', 'apply_catalog', 'wake_worker')
     ) k
     where k.present <> k.owner::regrole
   loop
@@ -51,8 +51,11 @@ grant execute on function credits_private.check_account(text) to credits_service
 grant select on all tables in schema credits, credits_private to credits_engine;
 grant insert, update on credits.accounts to credits_engine;
 grant insert, update on credits.lots to credits_engine;
-grant insert on credits.entries, credits.postings to credits_engine;
+grant insert on credits.entries, credits.postings, credits.hold_slices to credits_engine;
+grant insert, update on credits.holds, credits.purchases, credits.top_up_settings, credits.interrupted_periods to credits_engine;
+grant insert, update, delete on credits.members to credits_engine;
 grant insert on credits.promotion_claims to credits_engine;
+grant execute on function credits_private.wake_worker(text, bigint) to credits_engine;
 grant execute on all functions in schema credits, credits_private to credits_owner;
 
 -- Rows. Catalog tables are the same for everyone; account-keyed ones have a policy a reader.
@@ -60,7 +63,9 @@ do $$
 declare
   name text;
 begin
-  foreach name in array array['accounts', 'lots', 'entries', 'postings', 'top_up_settings', 'promotion_claims'] loop
+  foreach name in array array[
+    'accounts', 'lots', 'entries', 'postings', 'holds', 'hold_slices', 'members', 'purchases', 'top_up_settings',
+    'interrupted_periods', 'promotion_claims'] loop
     execute format('alter table credits.%I enable row level security', name);
     execute format('drop policy if exists engine_sees_all on credits.%I', name);
     execute format('drop policy if exists service_reads_all on credits.%I', name);

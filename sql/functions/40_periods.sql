@@ -1,8 +1,8 @@
 -- Periods, and what falls due by itself.
 --
--- due() is the one definition: given an account as it stands, it lists what falls due until an instant, boundary by
--- boundary. settle() writes that down, lots_at() looks at it without writing: so the worker's sweep, the settlement
--- before a spend, a balance and a forecast cannot disagree.
+-- project() is the one definition of that: given an account as it stands, it lists what falls due until an instant,
+-- boundary by boundary, and says how the account and its lots stand then. settle() writes it down; balances, quotes and
+-- forecasts only look. So the worker's sweep, the settlement before a spend and a forecast cannot disagree.
 
 -- The start of period n: anchor + n periods on the plan's own clock, never "the previous end + 1", so that what is
 -- anchored on January 31st ends on February 28th and then on March 31st.
@@ -45,111 +45,274 @@ begin
 end
 $$;
 
--- What a plan grants at the start of period n: a lot a unit, as drafts. lot_ids count on from last_lot_id.
-create or replace function credits_private.allowance_lots(
-  plan credits.plans, anchor timestamptz, n int, last_lot_id bigint)
-returns table (unit text, lot_id bigint, amount numeric, expires_at timestamptz)
+-- Whether a plan costs money. Changes between plans go by their sort: paid, or price 0.
+create or replace function credits_private.is_paid(plan text)
+returns boolean
+language sql stable
+return exists (select from credits.plan_prices p where p.plan = is_paid.plan and p.price > 0);
+
+-- What a plan still grants in the account's present period, a lot a unit, as events. granted: what the period has been
+-- granted already, by unit. lot_ids count on from last_lot_id.
+create or replace function credits_private.refills(
+  account credits.accounts, plan credits.plans, at timestamptz, granted jsonb, last_lot_id bigint)
+returns credits_private.due_event[]
 language sql stable
 as $$
-  select a.unit, last_lot_id + row_number() over (order by a.unit), a.amount::numeric,
-    case
-      when n is null then null
-      when a.rollover = 'none' then credits_private.boundary(allowance_lots.plan, anchor, n + 1)
-      else credits_private.boundary(allowance_lots.plan, anchor, n + a.lives_periods)
-    end
-  from credits.plan_allowances a
-  where a.plan = (allowance_lots.plan).plan and a.amount > 0
-  order by a.unit
+  select coalesce(array_agg(
+    (account.account_id, at, 'refill', null, r.unit, r.lot_id, 'included', r.amount, r.expires_at, r.plan, null)::credits_private.due_event
+    order by r.lot_id), '{}')
+  from (
+    select a.plan, a.unit, a.amount - coalesce((granted ->> a.unit)::numeric, 0) as amount,
+      last_lot_id + row_number() over (order by a.unit) as lot_id,
+      case a.rollover when 'none' then account.period_end
+        else credits_private.boundary(refills.plan, account.anchor, account.period_index + a.lives_periods) end as expires_at
+    from credits.plan_allowances a
+    where a.plan = (refills.plan).plan and a.amount > coalesce((granted ->> a.unit)::numeric, 0)
+  ) r
 $$;
 
--- What falls due in (the last settlement, until], in the order in which it takes effect. At one instant: lots expire,
--- then included credits roll over or reset, then the allowance refills. kind is expiry (of lot_id), refill (a new lot) or
--- period (the next one begins). PC422 when until is so far ahead that there is no end to it.
-create or replace function credits_private.due(account credits.accounts, until timestamptz)
-returns setof credits_private.due_event
+-- The largest allowance that a period has been granted, by unit: what came at its start, and what upgrades added.
+create or replace function credits_private.granted_in_period(account_id text, paid boolean, period_start timestamptz)
+returns jsonb
+language sql stable
+as $$
+  select coalesce(jsonb_object_agg(g.unit, g.amount), '{}')
+  from (
+    select l.unit, sum(l.granted) as amount
+    from credits.lots l
+    where l.account_id = granted_in_period.account_id and l.source = 'refill'
+      and l.starts_at >= granted_in_period.period_start and credits_private.is_paid(l.plan) = granted_in_period.paid
+    group by l.unit
+  ) g
+$$;
+
+-- What becomes of the included lots when a period ends: under the plan's rollover rule (the oldest is trimmed first,
+-- what is held never is, though it counts), or, when the plan ends, all of them end. Returns the lots and the events.
+create or replace function credits_private.roll_over(lots credits.lots[], plan text, plan_ends boolean, at timestamptz)
+returns credits_private.projection
 language plpgsql stable
 as $$
 declare
-  live credits.lots[];
-  plan credits.plans;
-  at timestamptz;
-  step int := 0;
-  last_lot_id bigint;
-  allowance credits.plan_allowances;
+  result credits_private.projection;
+  events credits_private.due_event[] := '{}';
   included text[] := array(select b.bucket from credits.buckets b where b.counts_as = 'included');
+  rule record;
   excess numeric;
-  trimmed numeric;
-  fresh record;
+  ending numeric;
 begin
-  if account.next_due_at > until then
-    return;
+  for rule in
+    select l.unit, a.rollover, coalesce(a.rollover_cap, a.rollover_cap_multiple * a.amount) as cap, sum(l.available + l.held) as carried
+    from unnest(lots) l
+    left join credits.plan_allowances a on a.plan = roll_over.plan and a.unit = l.unit
+    where l.bucket = any (included) and (plan_ends or a.plan is not null)
+    group by l.unit, a.rollover, cap
+    order by l.unit
+  loop
+    excess := case when plan_ends or rule.rollover = 'none' then rule.carried
+      when rule.rollover = 'capped' then rule.carried - rule.cap else 0 end;
+    for i in 1 .. cardinality(lots) loop
+      if lots[i].unit = rule.unit and lots[i].bucket = any (included) then
+        ending := least(lots[i].available, excess);
+        if ending > 0 then
+          events := events || credits_private.expiry(lots[i], at, ending);
+          lots[i].available := lots[i].available - ending;
+          excess := excess - ending;
+        end if;
+        if plan_ends and lots[i].held > 0 then
+          -- What a hold returns to it later is forfeited.
+          lots[i].expires_at := least(lots[i].expires_at, at);
+          events := events || (lots[i].account_id, at, 'lot_end', null, lots[i].unit, lots[i].lot_id, lots[i].bucket, null,
+            lots[i].expires_at, null, null)::credits_private.due_event;
+        end if;
+      end if;
+    end loop;
+  end loop;
+  result.lots := lots;
+  result.events := events;
+  return result;
+end
+$$;
+
+create or replace function credits_private.expiry(lot credits.lots, at timestamptz, amount numeric)
+returns credits_private.due_event
+language sql immutable
+return (lot.account_id, at, 'expiry', null, lot.unit, lot.lot_id, lot.bucket, amount, null, null, null)::credits_private.due_event;
+
+-- The account after a boundary: the next period of its plan, of the plan that was waiting, or of none.
+create or replace function credits_private.next_period(account credits.accounts, at timestamptz)
+returns credits.accounts
+language plpgsql stable
+as $$
+declare
+  plan credits.plans;
+  next_plan credits.plans;
+  interrupted credits.interrupted_periods;
+begin
+  if account.cancels_at_period_end then
+    return credits_private.without_plan(account);
   end if;
   select p.* into plan from credits.plans p where p.plan = account.plan;
+  if account.pending_plan is null then
+    return credits_private.with_period(account, plan, account.anchor, at);
+  end if;
+
+  select p.* into next_plan from credits.plans p where p.plan = account.pending_plan;
+  if credits_private.is_paid(plan.plan) <> credits_private.is_paid(next_plan.plan) then
+    select i.* into interrupted from credits.interrupted_periods i
+    where i.account_id = account.account_id and i.paid = credits_private.is_paid(next_plan.plan) and i.period_end > at;
+    if found then
+      return credits_private.with_interrupted_period(account, next_plan, interrupted);
+    end if;
+  end if;
+  -- Another cadence counts from here.
+  return credits_private.with_period(account, next_plan,
+    case when (next_plan.cadence, next_plan.anchored_to) = (plan.cadence, plan.anchored_to) then account.anchor else at end, at);
+end
+$$;
+
+create or replace function credits_private.with_period(
+  account credits.accounts, plan credits.plans, anchor timestamptz, at timestamptz)
+returns credits.accounts
+language plpgsql stable
+as $$
+begin
+  account.plan := plan.plan;
+  account.pending_plan := null;
+  account.cancels_at_period_end := false;
+  account.anchor := anchor;
+  account.period_index := credits_private.period_containing(plan, anchor, at);
+  account.period_start := case when plan.cadence <> 'none' then at end;
+  account.period_end := credits_private.boundary(plan, anchor, account.period_index + 1);
+  return account;
+end
+$$;
+
+create or replace function credits_private.with_interrupted_period(
+  account credits.accounts, plan credits.plans, interrupted credits.interrupted_periods)
+returns credits.accounts
+language plpgsql stable
+as $$
+begin
+  account.plan := plan.plan;
+  account.pending_plan := null;
+  account.cancels_at_period_end := false;
+  account.anchor := interrupted.anchor;
+  account.period_index := interrupted.period_index;
+  account.period_start := interrupted.period_start;
+  account.period_end := interrupted.period_end;
+  return account;
+end
+$$;
+
+create or replace function credits_private.without_plan(account credits.accounts)
+returns credits.accounts
+language plpgsql stable
+as $$
+begin
+  account.plan := null;
+  account.pending_plan := null;
+  account.cancels_at_period_end := false;
+  account.anchor := null;
+  account.period_index := null;
+  account.period_start := null;
+  account.period_end := null;
+  return account;
+end
+$$;
+
+-- The account as it stands at an instant, and what falls due until then, in the order in which it takes effect. At one
+-- instant: holds end, lots expire, included credits roll over or reset, the plan changes, the allowance refills.
+--
+-- Kinds of events: hold_end (a slice returns to its lot), expiry (of an amount of a lot), lot_end (a lot is cut short),
+-- period (the account after a boundary), refill (a new lot). PC422 where there would be no end of them.
+create or replace function credits_private.project(account credits.accounts, until timestamptz)
+returns credits_private.projection
+language plpgsql stable
+as $$
+declare
+  result credits_private.projection;
+  live credits.lots[];
+  slices credits_private.due_event[];
+  events credits_private.due_event[] := '{}';
+  event credits_private.due_event;
+  rolled credits_private.projection;
+  plan credits.plans;
+  due_at timestamptz;
+  last_lot_id bigint;
+begin
   live := array(select l from credits.lots l where l.account_id = account.account_id and l.open order by l.lot_id);
+  if account.next_due_at > until then
+    result := (account, live, events);
+    return result;
+  end if;
+
   select coalesce(max(l.lot_id), 0) into last_lot_id from credits.lots l where l.account_id = account.account_id;
+  slices := array(
+    select (h.account_id, h.expires_at, 'hold_end', h.hold_id, h.unit, s.lot_id, null, s.amount, null, null, null)::credits_private.due_event
+    from credits.holds h
+    left join credits.hold_slices s on s.account_id = h.account_id and s.hold_id = h.hold_id and s.unit = h.unit
+    where h.account_id = account.account_id and h.status = 'open' and h.expires_at <= until
+    order by h.expires_at, h.hold_id, h.unit, s.ordinal desc);
 
   loop
-    -- A lot that has expired but holds back something is past: only what is available still has to end.
-    select min(l.expires_at) into at from unnest(live) l where l.available > 0;
-    at := least(at, account.period_end);
-    exit when at is null or at > until;
-    if step > 100000 then
+    -- A lot that has expired but is still held is past: only what is available has to end.
+    due_at := least(account.period_end, (select min(l.expires_at) from unnest(live) l where l.available > 0),
+      (select min(s.at) from unnest(slices) s));
+    exit when due_at is null or due_at > until;
+    if cardinality(events) > 100000 then
       perform credits_private.fail_invalid('at', 'too_far_ahead', 'Ask for an instant with fewer periods before it.');
     end if;
 
+    foreach event in array slices loop
+      if event.at = due_at then
+        events := events || event;
+        for i in 1 .. cardinality(live) loop
+          if live[i].lot_id = event.lot_id then
+            live[i].held := live[i].held - event.amount;
+            live[i].available := live[i].available + event.amount;
+          end if;
+        end loop;
+      end if;
+    end loop;
+    slices := array(select s from unnest(slices) s where s.at > due_at);
+
     for i in 1 .. cardinality(live) loop
-      if live[i].available > 0 and live[i].expires_at <= at then
-        step := step + 1;
-        return next (account.account_id, step, at, 'expiry', live[i].unit, live[i].lot_id, live[i].bucket,
-          live[i].available, null, null, null, null)::credits_private.due_event;
+      if live[i].available > 0 and live[i].expires_at <= due_at then
+        events := events || credits_private.expiry(live[i], due_at, live[i].available);
         live[i].available := 0;
       end if;
     end loop;
 
-    if at = account.period_end then
-      -- What is carried over the boundary, under the rule of the period that ends: the oldest is trimmed first, and
-      -- what is held never is, though it counts.
-      for allowance in select a.* from credits.plan_allowances a where a.plan = account.plan order by a.unit loop
-        select sum(l.available + l.held) into excess
-        from unnest(live) l where l.unit = allowance.unit and l.bucket = any (included);
-        excess := excess - case allowance.rollover
-          when 'none' then 0
-          when 'capped' then coalesce(allowance.rollover_cap, allowance.rollover_cap_multiple * allowance.amount)
-          else excess
-        end;
-        for i in 1 .. cardinality(live) loop
-          if excess > 0 and live[i].available > 0 and live[i].unit = allowance.unit and live[i].bucket = any (included) then
-            trimmed := least(live[i].available, excess);
-            step := step + 1;
-            return next (account.account_id, step, at, 'expiry', live[i].unit, live[i].lot_id, live[i].bucket,
-              trimmed, null, null, null, null)::credits_private.due_event;
-            live[i].available := live[i].available - trimmed;
-            excess := excess - trimmed;
-          end if;
+    if due_at = account.period_end then
+      rolled := credits_private.roll_over(live, account.plan, account.cancels_at_period_end, due_at);
+      live := rolled.lots;
+      account := credits_private.next_period(account, due_at);
+      events := events || rolled.events
+        || (account.account_id, due_at, 'period', null, null, null, null, null, null, null, account)::credits_private.due_event;
+
+      if account.plan is not null then
+        if plan.plan is distinct from account.plan then
+          select p.* into plan from credits.plans p where p.plan = account.plan;
+        end if;
+        -- A period that is resumed has been granted something; one that begins now has not.
+        for event in select * from unnest(credits_private.refills(account, plan, due_at,
+          case when account.period_start < due_at
+            then credits_private.granted_in_period(account.account_id, credits_private.is_paid(account.plan), account.period_start)
+            else '{}' end, last_lot_id))
+        loop
+          events := events || event;
+          last_lot_id := event.lot_id;
+          live := live || credits_private.draft_lot(account.account_id, event.lot_id, event.unit, event.bucket, due_at,
+            event.expires_at, 'refill', amount => event.amount, plan => event.plan);
         end loop;
-      end loop;
-
-      account.period_index := account.period_index + 1;
-      account.period_start := at;
-      account.period_end := credits_private.boundary(plan, account.anchor, account.period_index + 1);
-      step := step + 1;
-      return next (account.account_id, step, at, 'period', null, null, null, null, null,
-        account.period_index, account.period_start, account.period_end)::credits_private.due_event;
-
-      for fresh in
-        select * from credits_private.allowance_lots(plan, account.anchor, account.period_index, last_lot_id)
-      loop
-        step := step + 1;
-        last_lot_id := fresh.lot_id;
-        return next (account.account_id, step, at, 'refill', fresh.unit, fresh.lot_id, 'included', fresh.amount,
-          fresh.expires_at, null, null, null)::credits_private.due_event;
-        live := live || credits_private.draft_lot(account.account_id, fresh.lot_id, fresh.unit, 'included', at,
-          fresh.expires_at, 'refill', amount => fresh.amount);
-      end loop;
+      end if;
     end if;
 
     -- Spent and expired lots fall out, or a long forecast would carry them all along.
     live := array(select l from unnest(live) l where l.available + l.held > 0);
   end loop;
+
+  result := (account, live, events);
+  return result;
 end
 $$;

@@ -3,7 +3,8 @@
 -- A lot that post() is to write; its figures come from the movements. amount is for lots that are only imagined.
 create or replace function credits_private.draft_lot(
   account_id text, lot_id bigint, unit text, bucket text, starts_at timestamptz, expires_at timestamptz, source text,
-  amount numeric default 0, priority int default 100, reason text default null)
+  amount numeric default 0, priority int default 100, reason text default null,
+  plan text default null)
 returns credits.lots
 language plpgsql immutable
 as $$
@@ -24,90 +25,54 @@ begin
   lot.starts_at := starts_at;
   lot.expires_at := expires_at;
   lot.source := source;
+  lot.plan := plan;
   lot.reason := reason;
   return lot;
 end
 $$;
 
--- The open lots of an account as they stand at an instant, now or later, with what falls due until then taken into
--- account and nothing written. After settle() this is just the table.
-create or replace function credits_private.lots_at(account credits.accounts, at timestamptz)
-returns table (lot_id bigint, unit text, bucket text, available numeric, held numeric, usable boolean)
-language plpgsql stable
-as $$
-begin
-  if account.next_due_at > at then
-    return query
-      select l.lot_id, l.unit, l.bucket, l.available::numeric, l.held::numeric,
-        l.starts_at <= at and (l.expires_at is null or l.expires_at > at)
-      from credits.lots l
-      where l.account_id = account.account_id and l.open;
-    return;
-  end if;
-  return query
-    with due as materialized (select d.* from credits_private.due(account, at) d),
-    lot as (
-      select l.lot_id, l.unit, l.bucket, l.available::numeric, l.held::numeric, l.starts_at, l.expires_at
-      from credits.lots l
-      where l.account_id = account.account_id and l.open
-      union all
-      select d.lot_id, d.unit, d.bucket, d.amount, 0, d.at, d.expires_at from due d where d.kind = 'refill'
-    ),
-    ended as (select d.lot_id, sum(d.amount) as amount from due d where d.kind = 'expiry' group by d.lot_id)
-    select l.lot_id, l.unit, l.bucket, l.available - coalesce(e.amount, 0), l.held,
-      l.starts_at <= at and (l.expires_at is null or l.expires_at > at)
-    from lot l left join ended e on e.lot_id = l.lot_id;
-end
-$$;
+create or replace function credits_private.usable(lot credits.lots, at timestamptz)
+returns boolean
+language sql immutable
+return lot.starts_at <= at and (lot.expires_at is null or lot.expires_at > at);
 
--- THE DRAW ORDER. Which lots an amount is taken from, and how much from each: the bucket's order (included first), lower
--- priority, sooner expiry (never is last), free before paid, granted earlier, lot_id. The slices come to less than the
--- amount when the account has less. The account must be settled until "at".
-create or replace function credits_private.draw(account_id text, unit text, amount numeric, at timestamptz)
+-- THE DRAW ORDER. Which lots an amount of a unit is taken from, and how much from each: the bucket's order (included
+-- first), lower priority, sooner expiry (never is last), free before paid, granted earlier, lot_id. Of additional lots no
+-- more than additional_allowed is taken, when that is given. The slices come to less than the amount where there is less.
+create or replace function credits_private.draw(
+  lots credits.lots[], unit text, amount numeric, at timestamptz, additional_allowed numeric)
 returns setof credits_private.slice
 language sql stable
 as $$
-  select ordered.ordinal::int, ordered.lot_id, least(ordered.available, draw.amount - ordered.drawn_before)
+  select d.ordinal, d.lot_id, least(d.drawable, draw.amount - d.drawn_before)
   from (
-    select l.lot_id, l.available::numeric, row_number() over draw_order as ordinal,
-      sum(l.available) over draw_order - l.available as drawn_before
-    from credits.lots l
-    join credits.buckets b on b.bucket = l.bucket
-    where l.account_id = draw.account_id and l.unit = draw.unit and l.open and l.available > 0
-      and l.starts_at <= draw.at and (l.expires_at is null or l.expires_at > draw.at)
-    window draw_order as (
-      order by b.draw_order, l.priority, l.expires_at nulls last, coalesce(l.price, 0) > 0, l.starts_at, l.lot_id
-      rows unbounded preceding)
-  ) ordered
-  where ordered.drawn_before < draw.amount
+    select o.ordinal, o.lot_id, o.drawable,
+      sum(o.drawable) over (order by o.ordinal rows unbounded preceding) - o.drawable as drawn_before
+    from (
+      select (row_number() over draw_order)::int as ordinal, l.lot_id,
+        case when draw.additional_allowed is null or b.counts_as <> 'additional' then l.available
+          else greatest(0, least(l.available,
+            draw.additional_allowed + l.available - sum(l.available) filter (where b.counts_as = 'additional') over draw_order))
+        end as drawable
+      from unnest(draw.lots) l
+      join credits.buckets b on b.bucket = l.bucket
+      where l.unit = draw.unit and l.available > 0 and credits_private.usable(l, draw.at)
+      window draw_order as (
+        order by b.draw_order, l.priority, l.expires_at nulls last, coalesce(l.price, 0) > 0, l.starts_at, l.lot_id
+        rows unbounded preceding)
+    ) o
+  ) d
+  where d.drawable > 0 and d.drawn_before < draw.amount
+  order by d.ordinal
 $$;
 
--- The account as it stands at an instant, now or later: the period that contains it.
-create or replace function credits_private.account_at(account credits.accounts, at timestamptz)
-returns credits.accounts
-language plpgsql stable
-as $$
-declare
-  period credits_private.due_event;
-begin
-  if account.next_due_at <= at then
-    select d.* into period from credits_private.due(account, at) d where d.kind = 'period' order by d.step desc limit 1;
-    if found then
-      account.period_index := period.period_index;
-      account.period_start := period.period_start;
-      account.period_end := period.period_end;
-    end if;
-  end if;
-  return account;
-end
-$$;
-
--- When a unit refills next, for an account as account_at gives it; null: never.
+-- When a unit refills next, for an account as project() gives it; null: never.
 create or replace function credits_private.next_refill(account credits.accounts, unit text)
 returns timestamptz
 language sql stable
 as $$
   select account.period_end
   from credits.plan_allowances a
-  where a.plan = account.plan and a.unit = next_refill.unit and a.amount > 0
+  where a.plan = coalesce(account.pending_plan, account.plan) and a.unit = next_refill.unit and a.amount > 0
+    and not account.cancels_at_period_end
 $$;

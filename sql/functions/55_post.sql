@@ -10,7 +10,7 @@ create or replace function credits_private.draft_entry(
   account_id text, seq int, unit text, kind text, at timestamptz, operation text default null,
   member_id text default null, usage jsonb default null, breakdown jsonb default null,
   idempotency_key text default null, refunds_seq bigint default null, reason text default null,
-  metadata jsonb default null)
+  metadata jsonb default null, hold_id bigint default null, purchase_id bigint default null)
 returns credits.entries
 language plpgsql volatile
 as $$
@@ -27,6 +27,8 @@ begin
   entry.breakdown := breakdown;
   entry.idempotency_key := idempotency_key;
   entry.refunds_seq := refunds_seq;
+  entry.hold_id := hold_id;
+  entry.purchase_id := purchase_id;
   entry.reason := reason;
   entry.occurred_at := at;
   entry.recorded_at := credits_private.now();
@@ -80,9 +82,9 @@ begin
     granted_lot as (
       insert into credits.lots (
         account_id, lot_id, unit, bucket, priority, granted, spent, forfeited, version, starts_at, expires_at, source,
-        reason, purchase_id, price, currency)
+        plan, reason, purchase_id, price, currency)
       select n.account_id, n.lot_id, n.unit, n.bucket, n.priority, m.granted, m.spent, m.forfeited, m.version,
-        n.starts_at, n.expires_at, n.source, n.reason, n.purchase_id, n.price, n.currency
+        n.starts_at, n.expires_at, n.source, n.plan, n.reason, n.purchase_id, n.price, n.currency
       from unnest(post.lots) n
       join movement m on m.account_id = n.account_id and m.lot_id = n.lot_id and m.last
     ),
@@ -101,10 +103,10 @@ begin
     written as (
       insert into credits.entries (
         account_id, seq, unit, kind, operation, amount, included, additional, balance_after, member_id, usage,
-        breakdown, idempotency_key, refunds_seq, reason, occurred_at, recorded_at, metadata)
+        breakdown, idempotency_key, refunds_seq, hold_id, purchase_id, reason, occurred_at, recorded_at, metadata)
       select e.account_id, e.last_seq + e.seq, e.unit, e.kind, e.operation, e.included_sum + e.additional_sum,
         e.included_sum, e.additional_sum, e.balance, e.member_id, e.usage, e.breakdown, e.idempotency_key,
-        e.refunds_seq, e.reason, e.occurred_at, e.recorded_at, e.metadata
+        e.refunds_seq, e.hold_id, e.purchase_id, e.reason, e.occurred_at, e.recorded_at, e.metadata
       from entry e
       returning *
     )

@@ -31,51 +31,83 @@ begin
 end
 $$;
 
--- Writes down what has fallen due in accounts that the caller has locked. Each entry bears its own instant, so that the
--- log reads as if it had been written then. Returns the number of entries.
-create or replace function credits_private.settle(account_ids text[], until timestamptz)
-returns int
+-- Writes events down, of accounts that the caller has locked: those that fell due, or those of a change of plan. Each
+-- entry bears its own instant, so that the log reads as if it had been written then.
+create or replace function credits_private.write_down(events credits_private.due_event[])
+returns void
 language plpgsql volatile
 as $$
 declare
-  due credits_private.due_event[];
   written int;
 begin
-  due := array(
-    select d
-    from credits.accounts a
-    cross join lateral credits_private.due(a, until) d
-    where a.account_id = any (account_ids) and a.next_due_at <= until
-    order by d.account_id, d.step);
+  update credits.holds h
+  set status = 'expired', ended_at = e.at
+  from (select distinct d.account_id, d.hold_id, d.at from unnest(events) d where d.kind = 'hold_end') e
+  where h.account_id = e.account_id and h.hold_id = e.hold_id and h.status = 'open';
 
-  with numbered as (
-    select d.*, row_number() over (partition by d.account_id order by d.step)::int as seq
-    from unnest(due) d where d.kind <> 'period'
+  update credits.lots l
+  set held = l.held - e.returned, expires_at = coalesce(e.expires_at, l.expires_at)
+  from (
+    select d.account_id, d.lot_id, coalesce(sum(d.amount) filter (where d.kind = 'hold_end'), 0) as returned,
+      min(d.expires_at) filter (where d.kind = 'lot_end') as expires_at
+    from unnest(events) d where d.kind in ('hold_end', 'lot_end')
+    group by d.account_id, d.lot_id
+  ) e
+  where l.account_id = e.account_id and l.lot_id = e.lot_id;
+
+  with numbered as materialized (
+    select d.*, (row_number() over (partition by d.account_id order by d.ordinality))::int as seq
+    from unnest(events) with ordinality d where d.kind in ('expiry', 'refill')
   )
-  select count(*) into written
-  from credits_private.post(
+  select count(*) into written from credits_private.post(
     array(select credits_private.draft_entry(n.account_id, n.seq, n.unit, n.kind, n.at) from numbered n),
     array(
-      select (n.account_id, n.seq, 1, n.lot_id,
-        case n.kind when 'refill' then n.amount else 0 end, 0,
+      select (n.account_id, n.seq, 1, n.lot_id, case n.kind when 'refill' then n.amount else 0 end, 0,
         case n.kind when 'expiry' then n.amount else 0 end)::credits_private.movement
       from numbered n),
     array(
-      select credits_private.draft_lot(n.account_id, n.lot_id, n.unit, n.bucket, n.at, n.expires_at, 'refill')
+      select credits_private.draft_lot(n.account_id, n.lot_id, n.unit, n.bucket, n.at, n.expires_at, 'refill', plan => n.plan)
       from numbered n where n.kind = 'refill'));
 
-  with period as (
-    select distinct on (d.account_id) d.* from unnest(due) d where d.kind = 'period' order by d.account_id, d.step desc
-  )
   update credits.accounts a
-  set period_index = coalesce(p.period_index, a.period_index),
-    period_start = coalesce(p.period_start, a.period_start),
-    period_end = coalesce(p.period_end, a.period_end),
-    next_due_at = credits_private.next_due(a.account_id, coalesce(p.period_end, a.period_end))
-  from unnest(account_ids) i(account_id)
-  left join period p on p.account_id = i.account_id
-  where a.account_id = i.account_id and a.next_due_at <= until;
-  return written;
+  set (plan, anchor, period_index, period_start, period_end, pending_plan, cancels_at_period_end)
+    = ((e.account).plan, (e.account).anchor, (e.account).period_index, (e.account).period_start, (e.account).period_end,
+      (e.account).pending_plan, (e.account).cancels_at_period_end)
+  from (
+    select distinct on (d.account_id) d.account_id, d.account
+    from unnest(events) with ordinality d where d.kind = 'period' order by d.account_id, d.ordinality desc
+  ) e
+  where a.account_id = e.account_id;
+
+  update credits.accounts a
+  set next_due_at = credits_private.next_due(a.account_id, a.period_end)
+  where a.account_id in (select d.account_id from unnest(events) d);
+end
+$$;
+
+-- Settles accounts that the caller has locked: writes down what has fallen due until an instant.
+create or replace function credits_private.settle(account_ids text[], until timestamptz)
+returns void
+language plpgsql volatile
+as $$
+begin
+  perform credits_private.write_down(array(
+    select p.events[i]
+    from credits.accounts a
+    cross join lateral credits_private.project(a, until) p
+    cross join lateral generate_subscripts(p.events, 1) i
+    where a.account_id = any (account_ids) and a.next_due_at <= until
+    order by a.account_id, i));
+
+  -- Where the instant turned out to bring nothing, look ahead again.
+  update credits.accounts a
+  set next_due_at = credits_private.next_due(a.account_id, a.period_end)
+  where a.account_id = any (account_ids) and a.next_due_at <= until;
+
+  perform credits_private.top_up_if_low(a.account_id, until)
+  from credits.accounts a
+  join credits.top_up_settings t on t.account_id = a.account_id and t.enabled
+  where a.account_id = any (account_ids);
 end
 $$;
 
@@ -84,9 +116,12 @@ create or replace function credits_private.next_due(account_id text, period_end 
 returns timestamptz
 language sql stable
 as $$
-  select least(period_end, min(l.expires_at), 'infinity')
-  from credits.lots l
-  where l.account_id = next_due.account_id and l.open and l.available > 0
+  select least(
+    period_end,
+    (select min(l.expires_at) from credits.lots l
+      where l.account_id = next_due.account_id and l.open and l.available > 0),
+    (select min(h.expires_at) from credits.holds h where h.account_id = next_due.account_id and h.status = 'open'),
+    'infinity')
 $$;
 
 -- An account that its writer has locked, settled until "at".

@@ -1,5 +1,105 @@
--- The price of a job for an account, and whether it can be paid. spend() asks the same function before it draws, so that
--- what is shown is what is charged.
+-- The price of a job for an account, and whether it may be paid. Whoever spends or holds asks the same function before it
+-- draws, so that what is shown is what is charged.
+
+-- The first entry of an account at or after an instant: its place, or one past the last. seq has no gaps and occurred_at
+-- never decreases along it, so the log is a sorted list and this is a binary search: 20 steps in a million entries.
+create or replace function credits_private.first_seq_since(account_id text, instant timestamptz)
+returns bigint
+language plpgsql stable
+as $$
+declare
+  low bigint := 1;
+  high bigint;
+  middle bigint;
+begin
+  select coalesce(max(e.seq), 0) + 1 into high from credits.entries e where e.account_id = first_seq_since.account_id;
+  while low < high loop
+    middle := (low + high) / 2;
+    if (select e.occurred_at from credits.entries e where e.account_id = first_seq_since.account_id and e.seq = middle) < instant then
+      low := middle + 1;
+    else
+      high := middle;
+    end if;
+  end loop;
+  return low;
+end
+$$;
+
+create or replace function credits_private.main_unit(rate_card text)
+returns text
+language sql stable
+as $$
+  select u.unit from credits.units u where u.rate_card = main_unit.rate_card and u.main
+$$;
+
+-- What has been drawn in the account's present period, in the main unit, by spends and by holds that are open: from
+-- additional lots, or by one member. Without a cadence, the period is the UTC month.
+create or replace function credits_private.drawn_in_period(
+  account credits.accounts, at timestamptz, out additional numeric, out by_member numeric, member_id text default null)
+language plpgsql stable
+as $$
+declare
+  main text := credits_private.main_unit(account.rate_card);
+  since bigint := credits_private.first_seq_since(account.account_id,
+    coalesce(account.period_start, date_trunc('month', at, 'UTC')));
+begin
+  select coalesce(-sum(e.additional), 0), coalesce(-sum(e.amount) filter (where e.member_id = drawn_in_period.member_id), 0)
+  into additional, by_member
+  from credits.entries e
+  where e.account_id = account.account_id and e.seq >= since and e.kind = 'usage' and e.unit = main;
+
+  select additional + coalesce(sum(s.amount) filter (where b.counts_as = 'additional'), 0),
+    by_member + coalesce(sum(s.amount) filter (where h.member_id = drawn_in_period.member_id), 0)
+  into additional, by_member
+  from credits.holds h
+  join credits.hold_slices s on s.account_id = h.account_id and s.hold_id = h.hold_id and s.unit = h.unit
+  join credits.lots l on l.account_id = s.account_id and l.lot_id = s.lot_id
+  join credits.buckets b on b.bucket = l.bucket
+  where h.account_id = account.account_id and h.status = 'open' and h.expires_at > at and h.unit = main;
+end
+$$;
+
+-- How much of the additional lots may still be drawn in a unit; null: no limit.
+create or replace function credits_private.additional_allowed(account credits.accounts, unit text, at timestamptz)
+returns numeric
+language plpgsql stable
+as $$
+begin
+  if not account.additional_enabled then
+    return 0;
+  elsif account.additional_period_limit is null or unit <> credits_private.main_unit(account.rate_card) then
+    return null;
+  end if;
+  return greatest(0, account.additional_period_limit - (credits_private.drawn_in_period(account, at)).additional);
+end
+$$;
+
+-- How much a member may still draw in a unit; null: no cap.
+create or replace function credits_private.member_allowed(account credits.accounts, member_id text, unit text, at timestamptz)
+returns numeric
+language plpgsql stable
+as $$
+declare
+  cap numeric;
+begin
+  if member_id is null or unit <> credits_private.main_unit(account.rate_card) then
+    return null;
+  end if;
+  select m.period_cap into cap from credits.members m
+  where m.account_id = account.account_id and m.member_id = member_allowed.member_id;
+  if cap is null then
+    return null;
+  end if;
+  return greatest(0, cap - (credits_private.drawn_in_period(account, at, member_id => member_id)).by_member);
+end
+$$;
+
+create or replace function credits_private.top_ups_enabled(account_id text)
+returns boolean
+language sql stable
+as $$
+  select coalesce((select t.enabled from credits.top_up_settings t where t.account_id = top_ups_enabled.account_id), false)
+$$;
 
 -- The gate that an account does not pass for a job, if there is one: every gate that matches must be met.
 create or replace function credits_private.unmet_gate(account credits.accounts, top_ups boolean, items credits.item[])
@@ -18,35 +118,61 @@ as $$
   limit 1
 $$;
 
-create or replace function credits_private.top_ups_enabled(account_id text)
-returns boolean
-language sql stable
+-- What stands between an account and an amount: the first of the limits, or null. available: what it could draw.
+create or replace function credits_private.limits(
+  account credits.accounts, lots credits.lots[], unit text, amount numeric, member_id text, at timestamptz,
+  out available numeric, out blocked_by text)
+language plpgsql stable
 as $$
-  select coalesce((select t.enabled from credits.top_up_settings t where t.account_id = top_ups_enabled.account_id), false)
+declare
+  included numeric;
+  additional numeric;
+  additional_allowed numeric := credits_private.additional_allowed(account, unit, at);
+  member_allowed numeric := credits_private.member_allowed(account, member_id, unit, at);
+begin
+  select coalesce(sum(l.available) filter (where b.counts_as = 'included'), 0),
+    coalesce(sum(l.available) filter (where b.counts_as = 'additional'), 0)
+  into included, additional
+  from unnest(lots) l
+  join credits.buckets b on b.bucket = l.bucket
+  where l.unit = limits.unit and credits_private.usable(l, at);
+
+  available := least(included + least(additional, additional_allowed), member_allowed);
+  blocked_by := case
+    when amount <= available then null
+    when amount > included + additional then 'insufficient_credits'
+    when amount > included + additional_allowed and not account.additional_enabled then 'additional_paused'
+    when amount > included + additional_allowed then 'period_limit'
+    else 'member_cap'
+  end;
+end
 $$;
 
--- One row a unit. at: the instant of the spend; the account may be due, nothing is written. PC404, PC422.
-create or replace function credits_private.assess(account credits.accounts, items credits.item[], at timestamptz)
+-- The price of a job and what blocks it: one row a unit, main unit first. account and lots as they stand at the instant.
+-- PC404, PC422.
+create or replace function credits_private.assess(
+  account credits.accounts, lots credits.lots[], top_ups boolean, items credits.item[], member_id text, at timestamptz)
 returns setof credits.quote_line
 language plpgsql stable
 as $$
 declare
-  top_ups boolean := credits_private.top_ups_enabled(account.account_id);
+  price credits_private.price;
+  line credits.quote_line;
   gate text;
+  limits record;
 begin
   gate := case (credits_private.unmet_gate(account, top_ups, items)).requires
     when 'plan' then 'plan_required' when 'top_ups' then 'top_ups_required' end;
-  return query
-    select priced.unit, priced.amount, priced.available, priced.blocked_by is null, priced.blocked_by, priced.breakdown
-    from (
-      select p.unit, p.amount, p.breakdown, usable.available,
-        coalesce(gate, case when p.amount > usable.available then 'insufficient_credits' end) as blocked_by
-      from credits_private.rate_items(account.rate_card, account.plan, top_ups, items, at) p
-      cross join lateral (
-        select coalesce(sum(l.available), 0) as available
-        from credits_private.lots_at(account, at) l where l.unit = p.unit and l.usable
-      ) usable
-    ) priced;
+  for price in select * from credits_private.rate_items(account.rate_card, account.plan, top_ups, items, at) loop
+    limits := credits_private.limits(account, lots, price.unit, price.amount, member_id, at);
+    line.unit := price.unit;
+    line.amount := price.amount;
+    line.available := limits.available;
+    line.blocked_by := coalesce(gate, limits.blocked_by);
+    line.affordable := line.blocked_by is null;
+    line.breakdown := price.breakdown;
+    return next line;
+  end loop;
 end
 $$;
 
@@ -66,8 +192,10 @@ as $$
 declare
   account credits.accounts := credits_private.visible_account(account_id);
   at timestamptz := credits_private.account_time(account_id);
+  present credits_private.projection := credits_private.project(account, at);
 begin
-  return query select * from credits_private.assess(account, items, at);
+  return query select * from credits_private.assess(present.account, present.lots,
+    credits_private.top_ups_enabled(account_id), items, credits_private.claim('member_id'), at);
 end
 $$;
 comment on function credits.quote_items(text, credits.item[]) is

@@ -1,41 +1,6 @@
--- Spending. One path for all of it:
+-- Spending. One path for all of it, and for holds:
 --
---   lock ──> replay, if the key is known ──> settle what is due ──> assess: price and limits ──> refuse ──> draw ──> post
-
--- What a request with this idempotency key wrote, if there was one. The same key for a different request: PC409.
--- Called under the account's lock.
-create or replace function credits_private.replayed_usage(
-  account_id text, idempotency_key text, operation text, usage jsonb, member_id text)
-returns setof credits.entries
-language plpgsql stable
-as $$
-declare
-  entry credits.entries;
-begin
-  for entry in
-    select e.* from credits.entries e
-    where e.account_id = replayed_usage.account_id and e.idempotency_key = replayed_usage.idempotency_key
-    order by e.seq
-  loop
-    if entry.kind <> 'usage'
-      or (entry.operation, entry.usage, entry.member_id) is distinct from (operation, usage, member_id) then
-      perform credits_private.fail_key_reused(idempotency_key, entry);
-    end if;
-    return next entry;
-  end loop;
-end
-$$;
-
-create or replace function credits_private.fail_key_reused(idempotency_key text, original credits.entries)
-returns void
-language plpgsql volatile
-as $$
-begin
-  perform credits_private.fail_conflict('idempotency_key_reused',
-    'Use a new idempotency key for a new request.',
-    jsonb_build_object('idempotency_key', idempotency_key, 'kind', original.kind, 'seq', original.seq));
-end
-$$;
+--   lock ──> replay, if the key is known ──> admit: settle what is due, price, limits, refuse ──> draw ──> post
 
 -- The labels and keys that a caller may give. PC422.
 create or replace function credits_private.check_labels(idempotency_key text, member_id text)
@@ -52,88 +17,111 @@ begin
 end
 $$;
 
+-- A request as it is logged, and held against a repetition: one item as it is, a job as the list of its items.
+create or replace function credits_private.logged(items credits.item[], out operation text, out usage jsonb)
+language sql immutable
+as $$
+  select case when count(distinct i.operation) = 1 then min(i.operation) end,
+    case when count(*) = 1 then jsonb_agg(i.usage) -> 0
+      else jsonb_agg(jsonb_build_object('operation', i.operation, 'usage', i.usage)) end
+  from unnest(items) i
+$$;
+
+create or replace function credits_private.fail_key_reused(idempotency_key text, original text)
+returns void
+language plpgsql volatile
+as $$
+begin
+  perform credits_private.fail_conflict('idempotency_key_reused', 'Use a new idempotency key for a new request.',
+    jsonb_build_object('idempotency_key', idempotency_key, 'used_by', original));
+end
+$$;
+
+-- Keys are one namespace per account. Refuses a key that another family of functions has used: a family finds its own
+-- before it asks. Called under the account's lock. PC409.
+create or replace function credits_private.check_key_is_new(account_id text, idempotency_key text)
+returns void
+language plpgsql stable
+as $$
+declare
+  original text;
+begin
+  select k.used_by into original
+  from (
+    select 'an entry of kind ' || e.kind as used_by from credits.entries e
+    where e.account_id = check_key_is_new.account_id and e.idempotency_key = check_key_is_new.idempotency_key
+    union all
+    select 'a hold' from credits.holds h
+    where h.account_id = check_key_is_new.account_id and h.idempotency_key = check_key_is_new.idempotency_key
+    union all
+    select 'a purchase' from credits.purchases p
+    where p.account_id = check_key_is_new.account_id and p.idempotency_key = check_key_is_new.idempotency_key
+  ) k
+  limit 1;
+  if found then
+    perform credits_private.fail_key_reused(idempotency_key, original);
+  end if;
+end
+$$;
+
 -- Raises what an assessment found, or returns.
 create or replace function credits_private.refuse(
-  account credits.accounts, items credits.item[], line credits.quote_line)
+  account credits.accounts, top_ups boolean, items credits.item[], line credits.quote_line, member_id text)
 returns void
 language plpgsql stable
 as $$
 declare
   gate credits.gates;
+  shortage jsonb;
 begin
+  if line.blocked_by is null then
+    return;
+  end if;
+  shortage := jsonb_build_object('unit', line.unit, 'required', line.amount, 'available', line.available,
+    'shortfall', line.amount - line.available, 'next_refill_at', credits_private.next_refill(account, line.unit));
   case line.blocked_by
     when 'plan_required' then
-      gate := credits_private.unmet_gate(account, credits_private.top_ups_enabled(account.account_id), items);
+      gate := credits_private.unmet_gate(account, top_ups, items);
       perform credits_private.fail('PC403',
         jsonb_build_object('requires', 'plan', 'operation', gate.operation, 'plans', gate.plans, 'plan', account.plan),
         'Subscribe to one of these plans.');
     when 'top_ups_required' then
-      gate := credits_private.unmet_gate(account, credits_private.top_ups_enabled(account.account_id), items);
-      perform credits_private.fail('PC403',
-        jsonb_build_object('requires', 'top_ups', 'operation', gate.operation),
+      gate := credits_private.unmet_gate(account, top_ups, items);
+      perform credits_private.fail('PC403', jsonb_build_object('requires', 'top_ups', 'operation', gate.operation),
         'Have an admin enable automatic top-ups.');
-    when 'insufficient_credits' then
+    when 'member_cap' then
+      perform credits_private.fail('PC403',
+        shortage || jsonb_build_object('requires', 'member_cap', 'member_id', member_id, 'period_end', account.period_end,
+          'period_cap', (select m.period_cap from credits.members m
+            where m.account_id = account.account_id and m.member_id = refuse.member_id)),
+        'Have an admin raise the member''s cap, or wait for the next period.');
+    when 'additional_paused' then
+      perform credits_private.fail('PC402', shortage || jsonb_build_object('limit', 'additional_paused'),
+        'Have an admin resume additional credits, or wait for the next refill.');
+    when 'period_limit' then
       perform credits_private.fail('PC402',
-        jsonb_build_object('unit', line.unit, 'required', line.amount, 'available', line.available,
-          'shortfall', line.amount - line.available, 'next_refill_at', credits_private.next_refill(account, line.unit)),
-        'Wait for the next refill, or add credits.');
+        shortage || jsonb_build_object('limit', 'period_limit', 'period_limit', account.additional_period_limit),
+        'Have an admin raise the limit on additional credits, or wait for the next period.');
     else
-      return;
+      perform credits_private.fail('PC402',
+        shortage || jsonb_build_object('smallest_pack', credits_private.smallest_pack(account, line.unit, line.amount - line.available)),
+        'Wait for the next refill, or add credits.');
   end case;
 end
 $$;
 
-create or replace function credits_private.charge(
-  account_id text, items credits.item[], idempotency_key text, member_id text, max_amount numeric, metadata jsonb)
-returns setof credits.entries
-language plpgsql volatile
+-- The smallest pack that an account may buy and that would make up for a shortfall.
+create or replace function credits_private.smallest_pack(account credits.accounts, unit text, shortfall numeric)
+returns text
+language sql stable
 as $$
-declare
-  account credits.accounts;
-  at timestamptz;
-  operation text;
-  usage jsonb;
-  lines credits.quote_line[];
-  line credits.quote_line;
-  entries credits.entries[] := '{}';
-  movements credits_private.movement[] := '{}';
-begin
-  perform credits_private.check_labels(idempotency_key, member_id);
-  account := credits_private.lock_account(account_id);
-
-  -- One item is logged as it is, a job as the list of its items: the log is also what a repeated request is held against.
-  items := array(select credits.item(i.operation, i.usage) from unnest(items) i);
-  select case when count(distinct i.operation) = 1 then min(i.operation) end,
-    case when count(*) = 1 then jsonb_agg(i.usage) -> 0
-      else jsonb_agg(jsonb_build_object('operation', i.operation, 'usage', i.usage)) end
-  into operation, usage
-  from unnest(items) i;
-
-  if idempotency_key is not null then
-    return query select * from credits_private.replayed_usage(account_id, idempotency_key, operation, usage, member_id);
-    if found then
-      return;
-    end if;
-  end if;
-
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
-
-  lines := array(select l from credits_private.assess(account, items, at) l);
-  perform credits_private.check_max_amount(max_amount, lines);
-
-  foreach line in array lines loop
-    perform credits_private.refuse(account, items, line);
-    entries := entries || credits_private.draft_entry(account_id, cardinality(entries) + 1, line.unit, 'usage', at,
-      operation => operation, member_id => member_id, usage => usage, breakdown => line.breakdown,
-      idempotency_key => idempotency_key, metadata => metadata);
-    movements := movements || array(
-      select (account_id, cardinality(entries), s.ordinal, s.lot_id, 0, s.amount, 0)::credits_private.movement
-      from credits_private.draw(account_id, line.unit, line.amount, at) s);
-  end loop;
-
-  return query select * from credits_private.post(entries, movements);
-end
+  select p.pack
+  from credits.packs p
+  where p.rate_card = account.rate_card and p.unit = smallest_pack.unit and p.amount >= shortfall and p.retired_at is null
+    and (p.plans is null or account.plan = any (p.plans))
+    and exists (select from credits.pack_prices r where r.rate_card = p.rate_card and r.pack = p.pack)
+  order by p.amount, p.pack
+  limit 1
 $$;
 
 -- The user was shown a price: refuse to charge more. PC409; PC422 when there is no one price to compare.
@@ -164,6 +152,86 @@ begin
 end
 $$;
 
+-- Settles a locked account and admits a job that it may pay, with all that drawing it needs; or refuses. PC402, PC403,
+-- PC404, PC409 price above max_amount, PC422.
+create or replace function credits_private.admit(
+  account credits.accounts, items credits.item[], member_id text, max_amount numeric)
+returns credits_private.admission
+language plpgsql volatile
+as $$
+declare
+  admission credits_private.admission;
+  line credits.quote_line;
+begin
+  admission.at := credits_private.account_time(account.account_id);
+  admission.account := credits_private.settled(account, admission.at);
+  admission.lots := array(select l from credits.lots l where l.account_id = account.account_id and l.open);
+  admission.top_ups := credits_private.top_ups_enabled(account.account_id);
+  admission.lines := array(
+    select l from credits_private.assess(
+      admission.account, admission.lots, admission.top_ups, items, member_id, admission.at) l);
+  perform credits_private.check_max_amount(max_amount, admission.lines);
+  foreach line in array admission.lines loop
+    perform credits_private.refuse(admission.account, admission.top_ups, items, line, member_id);
+  end loop;
+  return admission;
+end
+$$;
+
+create or replace function credits_private.charge(
+  account_id text, items credits.item[], idempotency_key text, member_id text, max_amount numeric, metadata jsonb)
+returns setof credits.entries
+language plpgsql volatile
+as $$
+declare
+  account credits.accounts;
+  request record;
+  original credits.entries;
+  admission credits_private.admission;
+  line credits.quote_line;
+  entries credits.entries[] := '{}';
+  movements credits_private.movement[] := '{}';
+begin
+  perform credits_private.check_labels(idempotency_key, member_id);
+  items := array(select credits.item(i.operation, i.usage) from unnest(items) i);
+  request := credits_private.logged(items);
+  account := credits_private.lock_account(account_id);
+
+  if idempotency_key is not null then
+    for original in
+      select e.* from credits.entries e
+      where e.account_id = charge.account_id and e.idempotency_key = charge.idempotency_key
+      order by e.seq
+    loop
+      if original.kind <> 'usage'
+        or (original.operation, original.usage, original.member_id) is distinct from (request.operation, request.usage, member_id) then
+        perform credits_private.fail_key_reused(idempotency_key, 'an entry of kind ' || original.kind);
+      end if;
+      return next original;
+    end loop;
+    if found then
+      return;
+    end if;
+    perform credits_private.check_key_is_new(account_id, idempotency_key);
+  end if;
+
+  admission := credits_private.admit(account, items, member_id, max_amount);
+
+  foreach line in array admission.lines loop
+    entries := entries || credits_private.draft_entry(account_id, cardinality(entries) + 1, line.unit, 'usage', admission.at,
+      operation => request.operation, member_id => member_id, usage => request.usage, breakdown => line.breakdown,
+      idempotency_key => idempotency_key, metadata => metadata);
+    movements := movements || array(
+      select (account_id, cardinality(entries), s.ordinal, s.lot_id, 0, s.amount, 0)::credits_private.movement
+      from credits_private.draw(admission.lots, line.unit, line.amount, admission.at,
+        credits_private.additional_allowed(admission.account, line.unit, admission.at)) s);
+  end loop;
+
+  return query select * from credits_private.post(entries, movements);
+  perform credits_private.top_up_if_low(account_id, admission.at);
+end
+$$;
+
 create or replace function credits.spend_items(
   account_id text, items credits.item[], idempotency_key text default null, member_id text default null,
   max_amount numeric default null, metadata jsonb default null)
@@ -178,7 +246,7 @@ begin
 end
 $$;
 comment on function credits.spend_items(text, credits.item[], text, text, numeric, jsonb) is
-  'Charges several operations together, all or nothing: one entry a unit for the whole job. The same idempotency_key again returns the original entries. PC402 not enough credits; PC403 a gate; PC404 unknown account or operation; PC409 key reused, or price above max_amount; PC422 bad usage. Service only.';
+  'Charges several operations together, all or nothing: one entry a unit for the whole job. The same idempotency key again returns the original entries. PC402 not enough credits; PC403 a gate or a member''s cap; PC404 unknown account or operation; PC409 key reused, or price above max_amount; PC422 bad usage. Service only.';
 
 create or replace function credits.spend(
   account_id text, operation text, usage jsonb default '{}', idempotency_key text default null,
@@ -195,4 +263,4 @@ begin
 end
 $$;
 comment on function credits.spend(text, text, jsonb, text, text, numeric, jsonb) is
-  'Charges one operation: rates the usage, draws lots in draw order, and returns the entries, one a unit. max_amount is the price that the user was shown. The same idempotency_key again returns the original entries. PC402 not enough credits; PC403 a gate; PC404 unknown account or operation; PC409 key reused, or price above max_amount; PC422 bad usage. Service only.';
+  'Charges one operation: rates the usage, draws lots in draw order, and returns the entries, one a unit. max_amount is the price that the user was shown. The same idempotency key again returns the original entries. PC402 not enough credits; PC403 a gate or a member''s cap; PC404 unknown account or operation; PC409 key reused, or price above max_amount; PC422 bad usage. Service only.';

@@ -32,7 +32,7 @@ begin
   select coalesce(max(l.lot_id), 0) + 1 into lot.lot_id from credits.lots l where l.account_id = lot.account_id;
   perform credits_private.post(
     array[credits_private.draft_entry(lot.account_id, 1, lot.unit, kind, lot.starts_at,
-      idempotency_key => idempotency_key, reason => lot.reason)],
+      idempotency_key => idempotency_key, purchase_id => lot.purchase_id, reason => lot.reason)],
     array[(lot.account_id, 1, 1, lot.lot_id, amount, 0, 0)::credits_private.movement],
     array[lot]);
   update credits.accounts a set next_due_at = lot.expires_at
@@ -61,16 +61,19 @@ begin
   perform credits_private.check_labels(idempotency_key, null);
   account := credits_private.lock_account(account_id);
 
-  select e.* into original from credits.entries e
-  where e.account_id = "grant".account_id and e.idempotency_key = "grant".idempotency_key;
-  if found then
-    select l.* into lot
-    from credits.postings p join credits.lots l on l.account_id = p.account_id and l.lot_id = p.lot_id
-    where p.account_id = original.account_id and p.seq = original.seq;
-    if original.kind <> 'grant' or (lot.unit, lot.bucket, original.amount::numeric) is distinct from (unit, bucket, amount) then
-      perform credits_private.fail_key_reused(idempotency_key, original);
+  if idempotency_key is not null then
+    select e.* into original from credits.entries e
+    where e.account_id = "grant".account_id and e.idempotency_key = "grant".idempotency_key;
+    if found then
+      select l.* into lot
+      from credits.postings p join credits.lots l on l.account_id = p.account_id and l.lot_id = p.lot_id
+      where p.account_id = original.account_id and p.seq = original.seq;
+      if original.kind <> 'grant' or (lot.unit, lot.bucket, original.amount::numeric) is distinct from (unit, bucket, amount) then
+        perform credits_private.fail_key_reused(idempotency_key, 'an entry of kind ' || original.kind);
+      end if;
+      return lot;
     end if;
-    return lot;
+    perform credits_private.check_key_is_new(account_id, idempotency_key);
   end if;
 
   at := credits_private.account_time(account_id);

@@ -16,40 +16,64 @@ begin
 end
 $$;
 
--- Begins a plan in a locked, settled account: the period that contains now, and its whole allowance.
-create or replace function credits_private.begin_plan(
-  account credits.accounts, plan credits.plans, anchor timestamptz, at timestamptz)
+-- Ends the plan of a locked, settled account at once: included credits go by the plan's rollover rule, or all of them when
+-- the subscription is cancelled. The rest of the period is remembered: see credits.interrupted_periods. Returns the events.
+create or replace function credits_private.leave_plan(account credits.accounts, cancelled boolean, at timestamptz)
+returns credits_private.due_event[]
+language plpgsql volatile
+as $$
+declare
+  lots credits.lots[] := array(select l from credits.lots l where l.account_id = account.account_id and l.open order by l.lot_id);
+begin
+  if account.period_end > at then
+    insert into credits.interrupted_periods as i (account_id, paid, anchor, period_index, period_start, period_end)
+    values (account.account_id, credits_private.is_paid(account.plan), account.anchor, account.period_index,
+      account.period_start, account.period_end)
+    on conflict on constraint interrupted_periods_pkey do update
+    set anchor = excluded.anchor, period_index = excluded.period_index, period_start = excluded.period_start,
+      period_end = excluded.period_end;
+  end if;
+  return (credits_private.roll_over(lots, account.plan, cancelled, at)).events;
+end
+$$;
+
+-- Writes a change of plan into a locked, settled account: what ended, the account as it is now, and what the period of its
+-- plan is still granted, beyond what it was granted already.
+create or replace function credits_private.take_plan(
+  ended credits_private.due_event[], account credits.accounts, plan credits.plans, granted jsonb, at timestamptz)
 returns credits.accounts
 language plpgsql volatile
 as $$
 declare
-  n int := credits_private.period_containing(plan, anchor, at);
   last_lot_id bigint;
 begin
   select coalesce(max(l.lot_id), 0) into last_lot_id from credits.lots l where l.account_id = account.account_id;
-  perform credits_private.post(
-    array(
-      select credits_private.draft_entry(account.account_id, row_number() over (order by f.lot_id)::int, f.unit, 'refill', at)
-      from credits_private.allowance_lots(plan, anchor, n, last_lot_id) f),
-    array(
-      select (account.account_id, row_number() over (order by f.lot_id)::int, 1, f.lot_id, f.amount, 0, 0)::credits_private.movement
-      from credits_private.allowance_lots(plan, anchor, n, last_lot_id) f),
-    array(
-      select credits_private.draft_lot(account.account_id, f.lot_id, f.unit, 'included', at, f.expires_at, 'refill')
-      from credits_private.allowance_lots(plan, anchor, n, last_lot_id) f));
-
-  update credits.accounts a
-  set plan = (begin_plan.plan).plan,
-    rate_card = (begin_plan.plan).rate_card,
-    anchor = begin_plan.anchor,
-    period_index = n,
-    period_start = credits_private.boundary(begin_plan.plan, begin_plan.anchor, n),
-    period_end = credits_private.boundary(begin_plan.plan, begin_plan.anchor, n + 1),
-    next_due_at = credits_private.next_due(a.account_id, credits_private.boundary(begin_plan.plan, begin_plan.anchor, n + 1))
-  where a.account_id = account.account_id
-  returning a.* into account;
+  perform credits_private.write_down(
+    ended
+    || (account.account_id, at, 'period', null, null, null, null, null, null, null, account)::credits_private.due_event
+    || case when plan.plan is null then '{}' else credits_private.refills(account, plan, at, granted, last_lot_id) end);
+  perform credits_private.top_up_if_low(account.account_id, at);
+  select a.* into account from credits.accounts a where a.account_id = account.account_id;
   return account;
 end
+$$;
+
+-- How two plans compare, unit by unit: equal, larger (in some unit, and smaller in none), or smaller.
+create or replace function credits_private.compare_allowances(present_plan text, new_plan text)
+returns text
+language sql stable
+as $$
+  select case
+    when bool_or(c.new_amount < c.present_amount) then 'smaller'
+    when bool_or(c.new_amount > c.present_amount) then 'larger'
+    else 'equal'
+  end
+  from (
+    select u.unit,
+      coalesce((select a.amount from credits.plan_allowances a where a.plan = present_plan and a.unit = u.unit), 0) as present_amount,
+      coalesce((select a.amount from credits.plan_allowances a where a.plan = new_plan and a.unit = u.unit), 0) as new_amount
+    from (select distinct a.unit from credits.plan_allowances a where a.plan in (present_plan, new_plan)) u
+  ) c
 $$;
 
 create or replace function credits.open_account(
@@ -101,7 +125,7 @@ begin
   at := credits_private.account_time(account_id);
   account := credits_private.settled(account, at);
   if fresh and plan is not null then
-    return credits_private.begin_plan(account, chosen, coalesce(anchor, at), at);
+    return credits_private.change_plan(account, chosen, anchor, at);
   elsif plan <> account.plan or (plan is not null and account.plan is null) then
     perform credits_private.fail_conflict('open_with_another_plan', 'Change the plan with credits.subscribe.',
       jsonb_build_object('plan', account.plan, 'requested', plan));
@@ -114,6 +138,60 @@ end
 $$;
 comment on function credits.open_account(text, text, timestamptz, text) is
   'Opens an account, on a plan if one is named: its first allowance is there at once. Repeatable: an open account is returned as it is. anchor sets the phase of the periods (default: now). PC404 unknown plan; PC409 open with another plan or card; PC422 no rate card to choose, or bad account_id. Service only.';
+
+-- Subscribes a locked, settled account to a plan: now, or at the period's end.
+create or replace function credits_private.change_plan(
+  account credits.accounts, chosen credits.plans, anchor timestamptz, at timestamptz)
+returns credits.accounts
+language plpgsql volatile
+as $$
+declare
+  present credits.plans;
+  chosen_paid boolean := credits_private.is_paid(chosen.plan);
+  present_paid boolean;
+  interrupted credits.interrupted_periods;
+  ended credits_private.due_event[] := '{}';
+  comparison text;
+begin
+  if account.plan is not null then
+    select p.* into present from credits.plans p where p.plan = account.plan;
+    present_paid := credits_private.is_paid(present.plan);
+  end if;
+
+  -- From no plan, or from price 0 to paid: now. A period of the new plan's sort that was left before its end is resumed.
+  if account.plan is null or (chosen_paid and not present_paid) then
+    if account.plan is not null then
+      ended := credits_private.leave_plan(account, false, at);
+    end if;
+    select i.* into interrupted from credits.interrupted_periods i
+    where i.account_id = account.account_id and i.paid = chosen_paid and i.period_end > at;
+    if found then
+      return credits_private.take_plan(ended, credits_private.with_interrupted_period(account, chosen, interrupted), chosen,
+        credits_private.granted_in_period(account.account_id, chosen_paid, interrupted.period_start), at);
+    end if;
+    return credits_private.take_plan(ended, credits_private.with_period(account, chosen, coalesce(anchor, at), at), chosen, '{}', at);
+  end if;
+
+  -- Between plans of one sort and cadence, not smaller in any unit: now, and the period stays as it is.
+  comparison := credits_private.compare_allowances(present.plan, chosen.plan);
+  if (chosen_paid = present_paid and present.cadence = chosen.cadence and comparison <> 'smaller') or account.period_end is null then
+    account.plan := chosen.plan;
+    account.pending_plan := null;
+    account.cancels_at_period_end := false;
+    if account.period_end is null and chosen.cadence <> 'none' then
+      return credits_private.take_plan('{}', credits_private.with_period(account, chosen, coalesce(anchor, at), at), chosen, '{}', at);
+    end if;
+    return credits_private.take_plan('{}', account, chosen,
+      credits_private.granted_in_period(account.account_id, chosen_paid, coalesce(account.period_start, '-infinity')), at);
+  end if;
+
+  -- Everything else: at the period's end.
+  update credits.accounts a set pending_plan = chosen.plan, cancels_at_period_end = false
+  where a.account_id = account.account_id
+  returning a.* into account;
+  return account;
+end
+$$;
 
 create or replace function credits.subscribe(account_id text, plan text, anchor timestamptz default null)
 returns credits.accounts
@@ -129,23 +207,47 @@ begin
   perform credits_private.check_service();
   perform credits_private.check_anchor(anchor);
   account := credits_private.lock_account(account_id);
-  chosen := credits_private.find_plan(plan, account.plan);
   at := credits_private.account_time(account_id);
   account := credits_private.settled(account, at);
+  chosen := credits_private.find_plan(plan, account.plan);
   if chosen.rate_card <> account.rate_card then
     perform credits_private.fail_conflict('plan_of_another_rate_card', 'Choose a plan of the account''s rate card.',
       jsonb_build_object('plan', plan, 'rate_card', account.rate_card));
-  elsif account.plan = plan then
-    return account;
-  elsif account.plan is not null then
-    perform credits_private.fail_conflict('already_subscribed', 'An account keeps its plan.',
-      jsonb_build_object('plan', account.plan, 'requested', plan));
   end if;
-  return credits_private.begin_plan(account, chosen, coalesce(anchor, at), at);
+  return credits_private.change_plan(account, chosen, anchor, at);
 end
 $$;
 comment on function credits.subscribe(text, text, timestamptz) is
-  'Subscribes an account to a plan: the period that contains now begins, with its whole allowance. Again with the same plan changes nothing. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 another plan, or a plan of another card. Service only: the application has taken the money.';
+  'Subscribes an account to a plan, or changes its plan. A first plan, and one from price 0 to paid, begins at once with its whole allowance; a larger one of the same cadence takes over at once and adds what it has more; anything else waits for the period''s end (pending_plan). Leaving a plan and coming back within its period resumes it. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 a plan of another card. Service only: the application has taken the money.';
+
+create or replace function credits.cancel_subscription(account_id text, immediately boolean default false)
+returns credits.accounts
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  account credits.accounts;
+  at timestamptz;
+begin
+  perform credits_private.check_service();
+  account := credits_private.lock_account(account_id);
+  at := credits_private.account_time(account_id);
+  account := credits_private.settled(account, at);
+  if account.plan is null then
+    return account;
+  elsif immediately or account.period_end is null then
+    return credits_private.take_plan(credits_private.leave_plan(account, true, at),
+      credits_private.without_plan(account), null, '{}', at);
+  end if;
+  update credits.accounts a set cancels_at_period_end = true, pending_plan = null
+  where a.account_id = account.account_id
+  returning a.* into account;
+  return account;
+end
+$$;
+comment on function credits.cancel_subscription(text, boolean) is
+  'Ends the plan at the period''s end, or at once: the included credits end with it, additional ones stay and stay spendable at the card''s prices. Without a plan it changes nothing. PC404 unknown account. Service only.';
 
 -- PC422.
 create or replace function credits_private.check_anchor(anchor timestamptz)

@@ -7,30 +7,32 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   account credits.accounts := credits_private.visible_account(account_id);
-  present timestamptz := credits_private.account_time(account_id);
-  until timestamptz := coalesce(at, present);
+  now timestamptz := credits_private.account_time(account_id);
+  until timestamptz := coalesce(at, now);
+  present credits_private.projection;
 begin
-  if until < present then
+  if until < now then
     perform credits_private.fail_invalid('at', 'in_the_past', 'Give a time from now on, or null for now.',
-      jsonb_build_object('at', at, 'now', present));
-  elsif until > present + interval '100 years' then
+      jsonb_build_object('at', at, 'now', now));
+  elsif until > now + interval '100 years' then
     perform credits_private.fail_invalid('at', 'too_far_ahead', 'Give a time within 100 years.');
   end if;
 
+  present := credits_private.project(account, until);
   return query
     select u.unit, coalesce(l.included, 0), coalesce(l.additional, 0), coalesce(l.held, 0),
-      coalesce(l.included + l.additional, 0), credits_private.next_refill(then_account, u.unit)
-    from credits_private.account_at(account, until) then_account
-    join credits.units u on u.rate_card = account.rate_card
+      coalesce(l.included + l.additional, 0), credits_private.next_refill(present.account, u.unit)
+    from credits.units u
     left join (
       select l.unit,
-        coalesce(sum(l.available) filter (where l.usable and b.counts_as = 'included'), 0) as included,
-        coalesce(sum(l.available) filter (where l.usable and b.counts_as = 'additional'), 0) as additional,
+        coalesce(sum(l.available) filter (where b.counts_as = 'included' and credits_private.usable(l, until)), 0) as included,
+        coalesce(sum(l.available) filter (where b.counts_as = 'additional' and credits_private.usable(l, until)), 0) as additional,
         sum(l.held) as held
-      from credits_private.lots_at(account, until) l
+      from unnest(present.lots) l
       join credits.buckets b on b.bucket = l.bucket
       group by l.unit
     ) l on l.unit = u.unit
+    where u.rate_card = account.rate_card
     order by u.main desc, u.unit;
 end
 $$;

@@ -83,15 +83,54 @@ left join (
 where (l.version, l.granted, l.spent, l.forfeited) is distinct from (p.version, p.granted, p.spent, p.forfeited)
 union all
 -- Nothing is held but by an open hold.
-select l.account_id, 'held_is_not_the_sum_of_open_holds', jsonb_build_object('lot_id', l.lot_id, 'held', l.held, 'holds', 0)
+select l.account_id, 'held_is_not_the_sum_of_open_holds',
+  jsonb_build_object('lot_id', l.lot_id, 'held', l.held, 'holds', coalesce(h.amount, 0))
 from credits.lots l
-where l.held <> 0
+left join (
+  select s.account_id, s.lot_id, sum(s.amount) as amount
+  from credits.hold_slices s
+  join credits.holds h on h.account_id = s.account_id and h.hold_id = s.hold_id and h.unit = s.unit
+  where h.status = 'open'
+  group by s.account_id, s.lot_id
+) h on h.account_id = l.account_id and h.lot_id = l.lot_id
+where l.held <> coalesce(h.amount, 0)
+union all
+-- A hold is the sum of its slices.
+select h.account_id, 'hold_is_not_the_sum_of_its_slices',
+  jsonb_build_object('hold_id', h.hold_id, 'unit', h.unit, 'amount', h.amount, 'slices', coalesce(s.amount, 0))
+from credits.holds h
+left join (
+  select s.account_id, s.hold_id, s.unit, sum(s.amount) as amount from credits.hold_slices s group by s.account_id, s.hold_id, s.unit
+) s on s.account_id = h.account_id and s.hold_id = h.hold_id and s.unit = h.unit
+where h.amount <> coalesce(s.amount, 0)
+union all
+-- No more is refunded than was charged.
+select e.account_id, 'refunded_more_than_charged', jsonb_build_object('seq', e.seq, 'charged', -e.amount, 'refunded', r.amount)
+from credits.entries e
+join (
+  select r.account_id, r.refunds_seq, sum(r.amount) as amount
+  from credits.entries r where r.kind = 'refund' group by r.account_id, r.refunds_seq
+) r on r.account_id = e.account_id and r.refunds_seq = e.seq
+where r.amount > -e.amount
+union all
+-- A settled purchase granted one lot of its amount; another one granted none.
+select p.account_id, 'purchase_is_not_its_lot',
+  jsonb_build_object('purchase_id', p.purchase_id, 'status', p.status, 'amount', p.amount, 'granted', coalesce(l.granted, 0))
+from credits.purchases p
+left join (
+  select l.account_id, l.purchase_id, sum(l.granted) as granted from credits.lots l
+  where l.purchase_id is not null group by l.account_id, l.purchase_id
+) l on l.account_id = p.account_id and l.purchase_id = p.purchase_id
+where coalesce(l.granted, 0) <> case when p.settled_at is null then 0 else p.amount end
 union all
 -- What falls due is not overlooked.
 select a.account_id, 'due_later_than_it_falls_due',
-  jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', least(a.period_end, l.expires_at))
+  jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', least(a.period_end, l.expires_at, h.expires_at))
 from credits.accounts a
 left join (
   select account_id, min(expires_at) as expires_at from credits.lots where open and available > 0 group by account_id
 ) l on l.account_id = a.account_id
-where a.next_due_at > least(a.period_end, l.expires_at);
+left join (
+  select account_id, min(expires_at) as expires_at from credits.holds where status = 'open' group by account_id
+) h on h.account_id = a.account_id
+where a.next_due_at > least(a.period_end, l.expires_at, h.expires_at);

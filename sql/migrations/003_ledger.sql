@@ -33,27 +33,41 @@ create table credits.accounts (
   period_index int,
   period_start timestamptz,
   period_end timestamptz,
+  pending_plan text,
+  cancels_at_period_end boolean not null default false,
+  additional_enabled boolean not null default true,
+  additional_period_limit credits.amount,
   next_due_at timestamptz not null default 'infinity',
   opened_at timestamptz not null,
   constraint accounts_pkey primary key (account_id),
   constraint accounts_rate_card_fkey foreign key (rate_card) references credits.rate_cards,
   constraint accounts_plan_fkey foreign key (plan) references credits.plans,
+  constraint accounts_pending_plan_fkey foreign key (pending_plan) references credits.plans,
   constraint account_id_is_1_to_64_characters check (length(account_id) between 1 and 64),
   constraint account_period_is_in_order check (period_start < period_end),
-  constraint account_period_is_whole check (num_nulls(period_index, period_start, period_end) in (0, 3))
+  constraint account_period_is_whole check (num_nulls(period_index, period_start, period_end) in (0, 3)),
+  constraint account_has_one_change_pending check (pending_plan is null or not cancels_at_period_end),
+  constraint account_change_waits_for_a_period
+    check (period_end is not null or (pending_plan is null and not cancels_at_period_end))
 );
 create index accounts_due on credits.accounts (next_due_at) where next_due_at < 'infinity';
 create index accounts_by_rate_card on credits.accounts (rate_card);
 create index accounts_by_plan on credits.accounts (plan);
+create index accounts_by_pending_plan on credits.accounts (pending_plan) where pending_plan is not null;
 comment on table credits.accounts is 'A team or user of the application that has a balance.';
 comment on column credits.accounts.account_id is 'The application''s own id, 1 to 64 characters.';
 comment on column credits.accounts.rate_card is 'The card whose prices apply; kept when the plan ends.';
 comment on column credits.accounts.plan is 'The plan that it is subscribed to; null: none.';
 comment on column credits.accounts.anchor is 'Sets the phase of the periods: they end at anchor + n periods.';
 comment on column credits.accounts.period_index is 'The n of the present period, which begins at anchor + n periods.';
-comment on column credits.accounts.period_start is 'Start of the present period as last settled.';
+comment on column credits.accounts.period_start is 'When the present period began, as last settled.';
 comment on column credits.accounts.period_end is 'End of the present period as last settled; the next refill is due then.';
-comment on column credits.accounts.next_due_at is 'Nothing falls due before this instant: the first period end or expiry ahead.';
+comment on column credits.accounts.pending_plan is 'The plan that takes over at the period''s end.';
+comment on column credits.accounts.cancels_at_period_end is 'The plan ends with the period, and the included credits with it.';
+comment on column credits.accounts.additional_enabled is 'false: additional credits are paused, only included ones are drawn.';
+comment on column credits.accounts.additional_period_limit is
+  'At most this much of the additional credits is drawn in a period, in the card''s main unit; null: no limit.';
+comment on column credits.accounts.next_due_at is 'Nothing falls due before this instant: the first period end, expiry of a lot or end of a hold ahead.';
 comment on column credits.accounts.opened_at is 'When the account was opened.';
 
 create table credits.lots (
@@ -72,6 +86,7 @@ create table credits.lots (
   starts_at timestamptz not null,
   expires_at timestamptz,
   source text not null,
+  plan text,
   reason text,
   purchase_id bigint,
   price numeric,
@@ -102,6 +117,7 @@ comment on column credits.lots.version is 'Counts its postings: the last one exp
 comment on column credits.lots.starts_at is 'Usable from this instant.';
 comment on column credits.lots.expires_at is 'Usable until just before this instant; null: without expiry.';
 comment on column credits.lots.source is 'refill, grant, promotion, purchase, top_up or refund.';
+comment on column credits.lots.plan is 'The plan whose allowance it is.';
 comment on column credits.lots.reason is 'Why it was granted, as the caller put it.';
 comment on column credits.lots.purchase_id is 'The purchase that paid for it.';
 comment on column credits.lots.price is 'What was paid; null where nothing was.';
@@ -122,16 +138,21 @@ create table credits.entries (
   breakdown jsonb,
   idempotency_key text,
   refunds_seq bigint,
+  hold_id bigint,
+  purchase_id bigint,
   reason text,
   occurred_at timestamptz not null,
   recorded_at timestamptz not null,
   metadata jsonb,
   constraint entries_pkey primary key (account_id, seq),
   constraint entries_account_fkey foreign key (account_id) references credits.accounts,
+  constraint entries_refunds_fkey foreign key (account_id, refunds_seq) references credits.entries,
   constraint entry_amount_is_the_sum_of_its_buckets check (amount = included + additional and seq > 0)
 );
 create unique index entries_idempotency_key on credits.entries (account_id, idempotency_key, unit)
   where idempotency_key is not null;
+create index entries_refunds on credits.entries (account_id, refunds_seq) where refunds_seq is not null;
+create index entries_of_holds on credits.entries (account_id, hold_id, unit) where hold_id is not null;
 comment on table credits.entries is 'The log of every change of a balance, append-only. seq has no gaps and occurred_at never decreases along it.';
 comment on column credits.entries.account_id is 'Whose balance changed.';
 comment on column credits.entries.seq is 'Counts the account''s entries from 1.';
@@ -147,6 +168,8 @@ comment on column credits.entries.usage is 'The usage of the operation; a list o
 comment on column credits.entries.breakdown is 'What the price consisted of: lines whose amounts add up to what was charged.';
 comment on column credits.entries.idempotency_key is 'The caller''s key of the request.';
 comment on column credits.entries.refunds_seq is 'The entry that this one refunds.';
+comment on column credits.entries.hold_id is 'The hold that this entry captured.';
+comment on column credits.entries.purchase_id is 'The purchase that this entry credited or took back.';
 comment on column credits.entries.reason is 'Why, as the caller put it.';
 comment on column credits.entries.occurred_at is 'When it took effect: a boundary''s own instant, even if it was recorded later.';
 comment on column credits.entries.recorded_at is 'When it was written.';
@@ -182,23 +205,6 @@ alter table credits.lots add constraint lot_figures_are_explained_by_a_posting
   foreign key (account_id, lot_id, version, granted, spent, forfeited)
   references credits.postings (account_id, lot_id, version, granted, spent, forfeited)
   deferrable initially deferred;
-
-create table credits.top_up_settings (
-  account_id text collate "C" not null,
-  enabled boolean not null default false,
-  threshold credits.amount,
-  amount credits.amount,
-  monthly_limit credits.amount,
-  constraint top_up_settings_pkey primary key (account_id),
-  constraint top_up_settings_account_fkey foreign key (account_id) references credits.accounts,
-  constraint top_ups_enabled_have_threshold_and_amount check (not enabled or (threshold is not null and amount > 0))
-);
-comment on table credits.top_up_settings is 'Automatic top-ups of an account; no row: never configured.';
-comment on column credits.top_up_settings.account_id is 'Whose settings they are.';
-comment on column credits.top_up_settings.enabled is 'Whether a balance below the threshold is topped up.';
-comment on column credits.top_up_settings.threshold is 'Topped up when the total is below this, in the card''s main unit.';
-comment on column credits.top_up_settings.amount is 'How much is added each time, in the card''s main unit.';
-comment on column credits.top_up_settings.monthly_limit is 'At most this many credits are added in a UTC month; null: no limit.';
 
 -- The one table with a key across accounts: a claimant claims once, whichever account they use.
 create table credits.promotion_claims (
@@ -252,11 +258,6 @@ comment on type credits.rate is 'One line of the rate card that applies to an ac
 
 create type credits.violation as (account_id text, rule text, detail jsonb);
 comment on type credits.violation is 'An invariant of the ledger that does not hold.';
-
--- Something that falls due by itself: a lot's expiry, a refill, the start of a period. See functions/periods.
-create type credits_private.due_event as (
-  account_id text, step int, at timestamptz, kind text, unit text, lot_id bigint, bucket text, amount numeric,
-  expires_at timestamptz, period_index int, period_start timestamptz, period_end timestamptz);
 
 -- The price of a job in one unit. See functions/rating.
 create type credits_private.price as (unit text, amount numeric, breakdown jsonb);

@@ -1,0 +1,366 @@
+-- Holds: authorize takes credits from lots like a spend, capture charges what the job came to, release gives it back.
+
+create or replace function credits_private.hold(
+  account_id text, items credits.item[], idempotency_key text, member_id text, expires_in interval, max_amount numeric,
+  metadata jsonb)
+returns setof credits.holds
+language plpgsql volatile
+as $$
+declare
+  account credits.accounts;
+  request record;
+  original credits.holds;
+  admission credits_private.admission;
+  line credits.quote_line;
+  new_hold_id bigint;
+begin
+  perform credits_private.check_labels(idempotency_key, member_id);
+  if expires_in is null or not (expires_in > interval '0' and expires_in <= interval '10 years') then
+    perform credits_private.fail_invalid('expires_in', 'out_of_range', 'Give an interval above 0, at most 10 years.');
+  end if;
+  items := array(select credits.item(i.operation, i.usage) from unnest(items) i);
+  request := credits_private.logged(items);
+  account := credits_private.lock_account(account_id);
+
+  if idempotency_key is not null then
+    for original in
+      select h.* from credits.holds h
+      where h.account_id = hold.account_id and h.idempotency_key = hold.idempotency_key
+      order by h.unit
+    loop
+      if (original.operation, original.usage, original.member_id) is distinct from (request.operation, request.usage, member_id) then
+        perform credits_private.fail_key_reused(idempotency_key, 'a hold');
+      end if;
+      return next original;
+    end loop;
+    if found then
+      return;
+    end if;
+    perform credits_private.check_key_is_new(account_id, idempotency_key);
+  end if;
+
+  admission := credits_private.admit(account, items, member_id, max_amount);
+  select coalesce(max(h.hold_id), 0) + 1 into new_hold_id from credits.holds h where h.account_id = hold.account_id;
+
+  foreach line in array admission.lines loop
+    insert into credits.holds (
+      account_id, hold_id, unit, amount, operation, usage, breakdown, plan, top_ups, member_id, idempotency_key,
+      authorized_at, expires_at, metadata)
+    values (
+      account_id, new_hold_id, line.unit, line.amount, request.operation, request.usage, line.breakdown,
+      (admission.account).plan, admission.top_ups, member_id, idempotency_key, admission.at, admission.at + expires_in, metadata);
+    with slice as (
+      insert into credits.hold_slices (account_id, hold_id, unit, ordinal, lot_id, amount)
+      select hold.account_id, new_hold_id, line.unit, s.ordinal, s.lot_id, s.amount
+      from credits_private.draw(admission.lots, line.unit, line.amount, admission.at,
+        credits_private.additional_allowed(admission.account, line.unit, admission.at)) s
+      returning *
+    )
+    update credits.lots l set held = l.held + s.amount
+    from slice s where l.account_id = s.account_id and l.lot_id = s.lot_id;
+  end loop;
+
+  update credits.accounts a set next_due_at = admission.at + expires_in
+  where a.account_id = hold.account_id and a.next_due_at > admission.at + expires_in;
+  perform credits_private.top_up_if_low(account_id, admission.at);
+  return query select h.* from credits.holds h where h.account_id = hold.account_id and h.hold_id = new_hold_id order by h.unit;
+end
+$$;
+
+create or replace function credits.authorize_items(
+  account_id text, items credits.item[], idempotency_key text default null, member_id text default null,
+  expires_in interval default '1 hour', max_amount numeric default null, metadata jsonb default null)
+returns setof credits.holds
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  perform credits_private.check_service();
+  return query select * from credits_private.hold(
+    account_id, items, idempotency_key, member_id, expires_in, max_amount, metadata);
+end
+$$;
+comment on function credits.authorize_items(text, credits.item[], text, text, interval, numeric, jsonb) is
+  'Holds what several operations cost together, all or nothing: a row a unit, all with one hold_id. Held credits cannot be spent. Errors as spend_items. Service only.';
+
+create or replace function credits.authorize(
+  account_id text, operation text, usage jsonb default '{}', idempotency_key text default null,
+  member_id text default null, expires_in interval default '1 hour', max_amount numeric default null,
+  metadata jsonb default null)
+returns setof credits.holds
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  perform credits_private.check_service();
+  return query select * from credits_private.hold(
+    account_id, array[credits.item(operation, usage)], idempotency_key, member_id, expires_in, max_amount, metadata);
+end
+$$;
+comment on function credits.authorize(text, text, jsonb, text, text, interval, numeric, jsonb) is
+  'Holds what an operation costs, until it is captured, released, or expires_in has passed: a row a unit, all with one hold_id. Held credits cannot be spent. Errors as spend. Service only.';
+
+-- A hold's rows, under the account's lock. PC404.
+create or replace function credits_private.find_hold(account_id text, hold_id bigint)
+returns credits.holds[]
+language plpgsql stable
+as $$
+declare
+  rows credits.holds[];
+begin
+  rows := array(
+    select h from credits.holds h
+    where h.account_id = find_hold.account_id and h.hold_id = find_hold.hold_id order by h.unit);
+  if rows = '{}' then
+    perform credits_private.fail_not_found('hold', hold_id::text, 'Authorize it first.');
+  end if;
+  return rows;
+end
+$$;
+
+-- Ends a hold; if it was open, its slices return to their lots.
+create or replace function credits_private.end_hold(account_id text, hold_id bigint, new_status text, request jsonb, at timestamptz)
+returns void
+language plpgsql volatile
+as $$
+begin
+  update credits.lots l set held = l.held - s.amount
+  from (
+    select s.lot_id, sum(s.amount) as amount
+    from credits.hold_slices s
+    join credits.holds h on h.account_id = s.account_id and h.hold_id = s.hold_id and h.unit = s.unit
+    where s.account_id = end_hold.account_id and s.hold_id = end_hold.hold_id and h.status = 'open'
+    group by s.lot_id
+  ) s
+  where l.account_id = end_hold.account_id and l.lot_id = s.lot_id;
+  update credits.holds h set status = new_status, ended_at = at, capture_request = request
+  where h.account_id = end_hold.account_id and h.hold_id = end_hold.hold_id;
+  -- A lot that was held whole counts again.
+  update credits.accounts a set next_due_at = credits_private.next_due(a.account_id, a.period_end)
+  where a.account_id = end_hold.account_id;
+end
+$$;
+
+-- Forfeits what is available in lots that have expired: a hold or a refund may have put it there just now.
+create or replace function credits_private.forfeit_expired(account_id text, at timestamptz)
+returns void
+language plpgsql volatile
+as $$
+begin
+  perform credits_private.write_down(array(
+    select credits_private.expiry(l, at, l.available)
+    from credits.lots l
+    where l.account_id = forfeit_expired.account_id and l.open and l.available > 0 and l.expires_at <= at
+    order by l.lot_id));
+end
+$$;
+
+create or replace function credits.release(account_id text, hold_id bigint)
+returns setof credits.holds
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  account credits.accounts;
+  at timestamptz;
+  rows credits.holds[];
+begin
+  perform credits_private.check_service();
+  account := credits_private.lock_account(account_id);
+  at := credits_private.account_time(account_id);
+  account := credits_private.settled(account, at);
+  rows := credits_private.find_hold(account_id, hold_id);
+  if rows[1].status = 'captured' then
+    perform credits_private.fail_conflict('already_captured', 'Refund the entries instead.',
+      jsonb_build_object('hold_id', hold_id));
+  elsif rows[1].status = 'open' then
+    perform credits_private.end_hold(account_id, hold_id, 'released', null, at);
+    perform credits_private.forfeit_expired(account_id, at);
+  end if;
+  return query select * from unnest(credits_private.find_hold(account_id, hold_id));
+end
+$$;
+comment on function credits.release(text, bigint) is
+  'Ends a hold and gives everything back to its lots; what returns to an expired lot is forfeited. A hold that is released or expired is returned as it is. PC404 unknown account or hold; PC409 captured already. Service only.';
+
+-- What a capture comes to, a row a unit: the whole hold, an amount of it, or what the usage costs at the hold's rates.
+create or replace function credits_private.capture_prices(
+  account credits.accounts, rows credits.holds[], items credits.item[], amount numeric)
+returns setof credits_private.price
+language plpgsql stable
+as $$
+begin
+  if amount is not null then
+    if cardinality(rows) > 1 then
+      perform credits_private.fail_invalid('amount', 'several_units', 'The hold is in several units: capture usage instead.');
+    elsif amount <> 0 then
+      perform credits_private.check_amount(account.rate_card, rows[1].unit, amount);
+    end if;
+    return query select rows[1].unit, amount, case when amount = rows[1].amount then rows[1].breakdown
+      else jsonb_build_array(jsonb_build_object('operation', rows[1].operation, 'component', 'captured', 'amount', amount)) end;
+  elsif items is not null then
+    return query
+      select * from credits_private.rate_items(account.rate_card, rows[1].plan, rows[1].top_ups, items, rows[1].authorized_at);
+  else
+    return query select h.unit, h.amount::numeric, h.breakdown from unnest(rows) h;
+  end if;
+end
+$$;
+
+create or replace function credits_private.capture(account_id text, hold_id bigint, items credits.item[], amount numeric)
+returns setof credits.entries
+language plpgsql volatile
+as $$
+declare
+  account credits.accounts;
+  at timestamptz;
+  rows credits.holds[];
+  held credits.holds;
+  logged record;
+  request jsonb;
+  prices credits_private.price[];
+  price credits_private.price;
+  lots credits.lots[];
+  captured_part numeric;
+  limits record;
+  late boolean;
+  entries credits.entries[] := '{}';
+  movements credits_private.movement[] := '{}';
+begin
+  account := credits_private.lock_account(account_id);
+  at := credits_private.account_time(account_id);
+  account := credits_private.settled(account, at);
+  rows := credits_private.find_hold(account_id, hold_id);
+  held := rows[1];
+  select l.operation, l.usage into logged
+  from (
+    select held.operation, held.usage where items is null
+    union all
+    select * from credits_private.logged(items) where items is not null
+  ) l;
+  request := case
+    when amount is not null then jsonb_build_object('amount', trim_scale(amount))
+    when items is not null then jsonb_build_object('operation', logged.operation, 'usage', logged.usage)
+    else '{}' end;
+
+  if held.status = 'captured' and held.capture_request = request then
+    return query
+      select e.* from credits.entries e where e.account_id = capture.account_id and e.hold_id = capture.hold_id order by e.seq;
+    return;
+  elsif held.status = 'captured' then
+    perform credits_private.fail_conflict('already_captured', 'A hold is captured once.', jsonb_build_object('hold_id', hold_id));
+  end if;
+
+  late := held.status = 'expired';
+  prices := array(select p from credits_private.capture_prices(account, rows, items, amount) p);
+  if not exists (select from unnest(prices) p where p.amount > 0) then
+    -- Nothing to charge: a release.
+    if held.status = 'open' then
+      perform credits_private.end_hold(account_id, hold_id, 'released', null, at);
+      perform credits_private.forfeit_expired(account_id, at);
+    end if;
+    return;
+  elsif held.status = 'released' then
+    perform credits_private.fail_conflict('already_released', 'Spend afresh.', jsonb_build_object('hold_id', hold_id));
+  end if;
+
+  lots := array(select l from credits.lots l where l.account_id = account.account_id and l.open);
+  foreach price in array prices loop
+    if not exists (select from unnest(rows) h where h.unit = price.unit) then
+      -- A unit that only the capture brought.
+      insert into credits.holds (
+        account_id, hold_id, unit, amount, operation, usage, breakdown, plan, top_ups, member_id, authorized_at, expires_at,
+        status, ended_at, metadata)
+      values (account_id, hold_id, price.unit, 0, held.operation, held.usage, '[]', held.plan, held.top_ups, held.member_id,
+        held.authorized_at, held.expires_at, held.status, held.ended_at, held.metadata);
+    end if;
+    entries := entries || credits_private.draft_entry(account_id, cardinality(entries) + 1, price.unit, 'usage', at,
+      operation => logged.operation, member_id => held.member_id, usage => logged.usage, breakdown => price.breakdown,
+      hold_id => hold_id,
+      metadata => case when late then coalesce(held.metadata, '{}') || '{"late": true}' else held.metadata end);
+
+    -- The hold's own slices, the first drawn first; what is above them is drawn afresh.
+    captured_part := case when late then 0
+      else least(price.amount, (select h.amount from unnest(rows) h where h.unit = price.unit)) end;
+    captured_part := coalesce(captured_part, 0);
+    if price.amount > captured_part then
+      limits := credits_private.limits(account, lots, price.unit, price.amount - captured_part, held.member_id, at);
+      perform credits_private.refuse(account, held.top_ups, items,
+        (price.unit, price.amount, limits.available + captured_part, false, limits.blocked_by, null)::credits.quote_line,
+        held.member_id);
+    end if;
+    movements := movements
+      || array(
+        select (account_id, cardinality(entries), s.ordinal, s.lot_id, 0, least(s.amount, captured_part - s.before), 0)::credits_private.movement
+        from (
+          select s.ordinal, s.lot_id, s.amount, sum(s.amount) over (order by s.ordinal) - s.amount as before
+          from credits.hold_slices s
+          where s.account_id = capture.account_id and s.hold_id = capture.hold_id and s.unit = price.unit
+        ) s
+        where s.before < captured_part)
+      || array(
+        select (account_id, cardinality(entries), s.ordinal + (
+            select count(*) from credits.hold_slices c
+            where c.account_id = capture.account_id and c.hold_id = capture.hold_id and c.unit = price.unit),
+          s.lot_id, 0, s.amount, 0)::credits_private.movement
+        from credits_private.draw(lots, price.unit, price.amount - captured_part, at,
+          credits_private.additional_allowed(account, price.unit, at)) s
+        where price.amount > captured_part);
+  end loop;
+
+  perform credits_private.end_hold(account_id, hold_id, 'captured', request, at);
+  update credits.holds h set captured = p.amount
+  from unnest(prices) p where h.account_id = capture.account_id and h.hold_id = capture.hold_id and h.unit = p.unit;
+  return query select * from credits_private.post(entries, movements);
+  perform credits_private.forfeit_expired(account_id, at);
+  perform credits_private.top_up_if_low(account_id, at);
+end
+$$;
+
+create or replace function credits.capture(
+  account_id text, hold_id bigint, usage jsonb default null, amount numeric default null)
+returns setof credits.entries
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  operation text;
+begin
+  perform credits_private.check_service();
+  if usage is not null and amount is not null then
+    perform credits_private.fail_invalid('amount', 'usage_and_amount', 'Give usage or amount, not both.');
+  elsif amount is not null and not (amount >= 0 and amount <= 1e12) then
+    perform credits_private.fail_invalid('amount', 'not_positive', 'Give a number from 0, at most 1e12.');
+  elsif usage is null then
+    return query select * from credits_private.capture(account_id, hold_id, null, amount);
+    return;
+  end if;
+  select h.operation into operation from credits.holds h
+  where h.account_id = capture.account_id and h.hold_id = capture.hold_id limit 1;
+  if found and operation is null then
+    perform credits_private.fail_invalid('usage', 'several_operations', 'The hold is of several operations: use capture_items.');
+  end if;
+  return query select * from credits_private.capture(account_id, hold_id, array[credits.item(operation, usage)], null);
+end
+$$;
+comment on function credits.capture(text, bigint, jsonb, numeric) is
+  'Charges a hold and returns the usage entries. With neither usage nor amount: all of it. With usage: what that usage costs at the hold''s rates. With amount: that much. The rest returns to its lots; what is above is drawn afresh; 0 is a release. The same capture again returns the original entries; a late one is a fresh charge. PC402 cannot be paid; PC404 unknown account or hold; PC409 captured otherwise, or released; PC422 bad usage or amount. Service only.';
+
+create or replace function credits.capture_items(account_id text, hold_id bigint, items credits.item[])
+returns setof credits.entries
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  perform credits_private.check_service();
+  return query select * from credits_private.capture(account_id, hold_id,
+    array(select credits.item(i.operation, i.usage) from unnest(items) i), null);
+end
+$$;
+comment on function credits.capture_items(text, bigint, credits.item[]) is
+  'Charges a hold what the job came to, at the hold''s rates, and returns the usage entries. As capture otherwise. Service only.';

@@ -1,0 +1,158 @@
+-- Refunds and take-backs.
+
+create or replace function credits.refund(
+  account_id text, seq bigint, amount numeric default null, reason text default null,
+  idempotency_key text default null, regrant boolean default false)
+returns setof credits.entries
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  account credits.accounts;
+  at timestamptz;
+  charge credits.entries;
+  original credits.entries;
+  refunded numeric;
+  movements credits_private.movement[];
+  new_lots credits.lots[] := '{}';
+  last_lot_id bigint;
+  result credits.entries;
+begin
+  perform credits_private.check_service();
+  perform credits_private.check_labels(idempotency_key, null);
+  account := credits_private.lock_account(account_id);
+
+  select e.* into charge from credits.entries e where e.account_id = refund.account_id and e.seq = refund.seq;
+  if not found then
+    perform credits_private.fail_not_found('entry', seq::text, 'credits.activity lists the entries.');
+  elsif charge.kind <> 'usage' then
+    perform credits_private.fail_invalid('seq', 'not_a_charge', 'Only usage entries are refunded.',
+      jsonb_build_object('kind', charge.kind));
+  end if;
+
+  if idempotency_key is not null then
+    select e.* into original from credits.entries e
+    where e.account_id = refund.account_id and e.idempotency_key = refund.idempotency_key;
+    if found then
+      if original.kind <> 'refund' or original.refunds_seq <> seq or (amount is not null and amount <> original.amount) then
+        perform credits_private.fail_key_reused(idempotency_key, 'an entry of kind ' || original.kind);
+      end if;
+      return next original;
+      return;
+    end if;
+    perform credits_private.check_key_is_new(account_id, idempotency_key);
+  end if;
+
+  at := credits_private.account_time(account_id);
+  account := credits_private.settled(account, at);
+  select coalesce(sum(e.amount), 0) into refunded from credits.entries e
+  where e.account_id = refund.account_id and e.refunds_seq = refund.seq and e.kind = 'refund';
+  if amount is not null then
+    perform credits_private.check_amount(account.rate_card, charge.unit, amount);
+  end if;
+  amount := coalesce(amount, -charge.amount - refunded);
+  if amount <= 0 or amount > -charge.amount - refunded then
+    perform credits_private.fail_conflict('more_refunded_than_charged', 'Refund at most what is left of the charge.',
+      jsonb_build_object('charged', -charge.amount, 'refunded', refunded, 'requested', amount));
+  end if;
+
+  -- Back to the lots it was drawn from, the last drawn first, beyond what earlier refunds returned.
+  movements := array(
+    select (account_id, 1, row_number() over (order by p.ordinal desc)::int, p.lot_id, 0,
+      -(least(p.after, refunded + amount) - greatest(p.before, refunded)), 0)::credits_private.movement
+    from (
+      select p.ordinal, p.lot_id, sum(-p.amount) over (order by p.ordinal desc) as after,
+        sum(-p.amount) over (order by p.ordinal desc) + p.amount as before
+      from credits.postings p where p.account_id = refund.account_id and p.seq = refund.seq
+    ) p
+    where p.after > refunded and p.before < refunded + amount
+    order by p.ordinal desc);
+
+  if regrant then
+    -- What would return to an expired lot becomes a new one in the same bucket, until the current period's end.
+    select coalesce(max(l.lot_id), 0) into last_lot_id from credits.lots l where l.account_id = refund.account_id;
+    with lapsed as (
+      select l.bucket, sum(-r.spent) as amount
+      from unnest(movements) r
+      join credits.lots l on l.account_id = r.account_id and l.lot_id = r.lot_id and l.expires_at <= at
+      group by l.bucket
+    ),
+    fresh as (select l.bucket, l.amount, last_lot_id + row_number() over (order by l.bucket) as lot_id from lapsed l)
+    select
+      coalesce(array_agg(credits_private.draft_lot(account_id, f.lot_id, charge.unit, f.bucket, at,
+        coalesce(account.period_end, date_trunc('month', at, 'UTC') + interval '1 month'), 'refund', reason => reason)), '{}'),
+      array(
+        select r from unnest(movements) r
+        join credits.lots l on l.account_id = r.account_id and l.lot_id = r.lot_id
+        where l.expires_at is null or l.expires_at > at)
+      || coalesce(array_agg((account_id, 1, cardinality(movements) + f.lot_id - last_lot_id, f.lot_id, f.amount, 0, 0)::credits_private.movement), '{}')
+    into new_lots, movements
+    from fresh f;
+  end if;
+
+  for result in
+    select * from credits_private.post(
+      array[credits_private.draft_entry(account_id, 1, charge.unit, 'refund', at, operation => charge.operation,
+        member_id => charge.member_id, idempotency_key => idempotency_key, refunds_seq => seq, reason => reason)],
+      movements, new_lots)
+  loop
+    return next result;
+  end loop;
+  update credits.accounts a set next_due_at = credits_private.next_due(a.account_id, a.period_end)
+  where a.account_id = refund.account_id;
+  perform credits_private.forfeit_expired(account_id, at);
+end
+$$;
+comment on function credits.refund(text, bigint, numeric, text, text, boolean) is
+  'Refunds a usage entry, in whole (what is left of it) or in part: back to the lots it was drawn from, the last drawn first. What returns to an expired lot is forfeited at once, unless regrant: then it is a new lot until the current period''s end. PC404 unknown account or entry; PC409 more than was charged, or key reused; PC422 not a charge, bad amount. Service only.';
+
+create or replace function credits.revoke(
+  account_id text, lot_id bigint, amount numeric default null, reason text default null)
+returns setof credits.entries
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  account credits.accounts;
+  at timestamptz;
+  lot credits.lots;
+begin
+  perform credits_private.check_service();
+  account := credits_private.lock_account(account_id);
+  at := credits_private.account_time(account_id);
+  account := credits_private.settled(account, at);
+  select l.* into lot from credits.lots l where l.account_id = revoke.account_id and l.lot_id = revoke.lot_id;
+  if not found then
+    perform credits_private.fail_not_found('lot', lot_id::text, 'credits.lots lists the lots.');
+  elsif amount is not null then
+    perform credits_private.check_amount(account.rate_card, lot.unit, amount);
+  end if;
+  amount := coalesce(amount, lot.available);
+  if amount > lot.available then
+    perform credits_private.fail('PC402',
+      jsonb_build_object('unit', lot.unit, 'required', amount, 'available', lot.available,
+        'shortfall', amount - lot.available, 'next_refill_at', credits_private.next_refill(account, lot.unit), 'lot_id', lot_id),
+      'Revoke at most what is available in the lot.');
+  end if;
+  if amount > 0 then
+    return query select * from credits_private.take_back(lot, amount, at, reason, null);
+    perform credits_private.top_up_if_low(account_id, at);
+  end if;
+end
+$$;
+comment on function credits.revoke(text, bigint, numeric, text) is
+  'Takes back what is available in a lot, in whole or in part, and returns the revocation entry; none where nothing is left. PC402 more than is available; PC404 unknown account or lot; PC422 bad amount. Service only.';
+
+create or replace function credits_private.take_back(
+  lot credits.lots, amount numeric, at timestamptz, reason text, purchase_id bigint)
+returns setof credits.entries
+language plpgsql volatile
+as $$
+begin
+  return query select * from credits_private.post(
+    array[credits_private.draft_entry(lot.account_id, 1, lot.unit, 'revocation', at, reason => reason, purchase_id => purchase_id)],
+    array[(lot.account_id, 1, 1, lot.lot_id, 0, 0, amount)::credits_private.movement]);
+end
+$$;

@@ -1,0 +1,251 @@
+-- Purchases: packs that people buy, and top-ups. Recorded first, spendable once the payment is reported.
+
+-- The currency of a purchase: dollars where there is a price in dollars, else the first there is.
+create or replace function credits_private.choose_currency(currencies text[])
+returns text
+language sql immutable
+return (select c from unnest(currencies) c order by c <> 'USD', c limit 1);
+
+-- A purchase, under the account's lock. PC404.
+create or replace function credits_private.find_purchase(account_id text, purchase_id bigint)
+returns credits.purchases
+language plpgsql stable
+as $$
+declare
+  purchase credits.purchases;
+begin
+  select p.* into purchase from credits.purchases p
+  where p.account_id = find_purchase.account_id and p.purchase_id = find_purchase.purchase_id;
+  if not found then
+    perform credits_private.fail_not_found('purchase', purchase_id::text, 'credits.purchases lists the purchases.');
+  end if;
+  return purchase;
+end
+$$;
+
+create or replace function credits_private.add_purchase(purchase credits.purchases)
+returns credits.purchases
+language plpgsql volatile
+as $$
+begin
+  select coalesce(max(p.purchase_id), 0) + 1 into purchase.purchase_id
+  from credits.purchases p where p.account_id = purchase.account_id;
+  purchase.status := 'pending';
+  purchase.shortfall := 0;
+  purchase.reversed_amount := 0;
+  purchase.declines := 0;
+  insert into credits.purchases select purchase.*;
+  return purchase;
+end
+$$;
+
+create or replace function credits.buy(
+  account_id text, pack text, member_id text default null, idempotency_key text default null,
+  currency text default null)
+returns credits.purchases
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  account credits.accounts;
+  original credits.purchases;
+  chosen credits.packs;
+  purchase credits.purchases;
+  currencies text[];
+begin
+  perform credits_private.check_admin(account_id, member_id);
+  perform credits_private.check_labels(idempotency_key, member_id);
+  member_id := coalesce(member_id, credits_private.claim('member_id'));
+  account := credits_private.lock_account(account_id);
+
+  if idempotency_key is not null then
+    select p.* into original from credits.purchases p
+    where p.account_id = buy.account_id and p.idempotency_key = buy.idempotency_key;
+    if found then
+      if (original.pack, original.member_id) is distinct from (pack, member_id) then
+        perform credits_private.fail_key_reused(idempotency_key, 'a purchase');
+      end if;
+      return original;
+    end if;
+    perform credits_private.check_key_is_new(account_id, idempotency_key);
+  end if;
+
+  account := credits_private.settled(account, credits_private.account_time(account_id));
+  select p.* into chosen from credits.packs p
+  where p.rate_card = account.rate_card and p.pack = buy.pack and p.retired_at is null;
+  if not found then
+    perform credits_private.fail_not_found('pack', pack, 'credits.packs lists the packs of the account''s rate card.');
+  elsif chosen.plans is not null and not coalesce(account.plan = any (chosen.plans), false) then
+    perform credits_private.fail('PC403',
+      jsonb_build_object('requires', 'plan', 'pack', pack, 'plans', chosen.plans, 'plan', account.plan),
+      'Subscribe to one of these plans.');
+  end if;
+
+  currencies := array(select r.currency from credits.pack_prices r where r.rate_card = chosen.rate_card and r.pack = chosen.pack);
+  currency := coalesce(currency, credits_private.choose_currency(currencies));
+  if currency is null or not currency = any (currencies) then
+    perform credits_private.fail_invalid('currency', 'no_price', 'credits.pack_prices lists the prices of the pack.',
+      jsonb_build_object('pack', pack, 'currency', currency, 'known', currencies));
+  end if;
+
+  purchase.account_id := account_id;
+  purchase.kind := 'pack';
+  purchase.pack := chosen.pack;
+  purchase.unit := chosen.unit;
+  purchase.amount := chosen.amount;
+  purchase.currency := currency;
+  select r.price into purchase.price from credits.pack_prices r
+  where r.rate_card = chosen.rate_card and r.pack = chosen.pack and r.currency = buy.currency;
+  purchase.member_id := member_id;
+  purchase.idempotency_key := idempotency_key;
+  purchase.created_at := credits_private.account_time(account_id);
+  return credits_private.add_purchase(purchase);
+end
+$$;
+comment on function credits.buy(text, text, text, text, text) is
+  'Records the purchase of a pack, pending: nothing is spendable until it is settled. currency: one that the pack has a price in (default: dollars, else the first). PC403 unless an admin, or a pack for other plans; PC404 unknown account or pack; PC409 key reused; PC422 no price in this currency.';
+
+create or replace function credits.settle_purchase(account_id text, purchase_id bigint, payment_reference text)
+returns credits.purchases
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  account credits.accounts;
+  at timestamptz;
+  purchase credits.purchases;
+  lot credits.lots;
+begin
+  perform credits_private.check_service();
+  if coalesce(length(payment_reference), 0) not between 1 and 255 then
+    perform credits_private.fail_invalid('payment_reference', 'length', 'Give the provider''s id of the payment, 1 to 255 characters.');
+  end if;
+  account := credits_private.lock_account(account_id);
+  at := credits_private.account_time(account_id);
+  account := credits_private.settled(account, at);
+  purchase := credits_private.find_purchase(account_id, purchase_id);
+
+  if purchase.settled_at is not null and purchase.payment_reference = settle_purchase.payment_reference then
+    return purchase;
+  elsif purchase.status in ('settled', 'reversed') then
+    perform credits_private.fail_conflict('already_' || purchase.status, 'A purchase is settled by one payment.',
+      jsonb_build_object('purchase_id', purchase_id, 'payment_reference', purchase.payment_reference));
+  elsif exists (
+    select from credits.purchases p
+    where p.account_id = settle_purchase.account_id and p.payment_reference = settle_purchase.payment_reference) then
+    perform credits_private.fail_conflict('payment_reference_used', 'A payment settles one purchase.',
+      jsonb_build_object('payment_reference', payment_reference));
+  end if;
+
+  update credits.purchases p
+  set status = 'settled', payment_reference = settle_purchase.payment_reference, settled_at = at, declines = 0,
+    next_attempt_at = null, reason = null
+  where p.account_id = settle_purchase.account_id and p.purchase_id = settle_purchase.purchase_id
+  returning p.* into purchase;
+
+  lot := credits_private.draft_lot(account_id, null, purchase.unit, 'additional', at, null,
+    case purchase.kind when 'pack' then 'purchase' else 'top_up' end);
+  lot.purchase_id := purchase.purchase_id;
+  lot.price := purchase.price;
+  lot.currency := purchase.currency;
+  perform credits_private.add_lot(case purchase.kind when 'pack' then 'purchase' else 'top_up' end, lot, purchase.amount);
+  perform credits_private.top_up_if_low(account_id, at);
+  return purchase;
+end
+$$;
+comment on function credits.settle_purchase(text, bigint, text) is
+  'Reports the payment of a purchase, pending or failed: grants its lot, additional and without expiry. The same payment_reference again returns the same row and grants nothing. PC404 unknown account or purchase; PC409 settled by another payment, reversed, or the payment settled another purchase; PC422 no payment_reference. Service only.';
+
+create or replace function credits.fail_purchase(account_id text, purchase_id bigint, reason text)
+returns credits.purchases
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  account credits.accounts;
+  at timestamptz;
+  purchase credits.purchases;
+begin
+  perform credits_private.check_service();
+  account := credits_private.lock_account(account_id);
+  at := credits_private.account_time(account_id);
+  account := credits_private.settled(account, at);
+  purchase := credits_private.find_purchase(account_id, purchase_id);
+  if purchase.status in ('settled', 'reversed') then
+    perform credits_private.fail_conflict('already_' || purchase.status, 'Reverse the purchase instead.',
+      jsonb_build_object('purchase_id', purchase_id));
+  elsif purchase.status = 'failed' then
+    return purchase;
+  end if;
+
+  -- A declined top-up is tried again later; the third decline in a row ends it and suspends top-ups.
+  update credits.purchases p
+  set declines = p.declines + 1, reason = fail_purchase.reason,
+    status = case when p.kind = 'pack' or p.declines + 1 >= 3 then 'failed' else 'pending' end,
+    next_attempt_at = case when p.kind = 'top_up' and p.declines + 1 < 3 then at + interval '1 hour' * 6 ^ p.declines end
+  where p.account_id = fail_purchase.account_id and p.purchase_id = fail_purchase.purchase_id
+  returning p.* into purchase;
+  if purchase.kind = 'top_up' and purchase.status = 'failed' then
+    update credits.top_up_settings t
+    set enabled = false, suspended_reason = coalesce(fail_purchase.reason, 'declined')
+    where t.account_id = fail_purchase.account_id;
+  end if;
+  return purchase;
+end
+$$;
+comment on function credits.fail_purchase(text, bigint, text) is
+  'Reports that the payment of a purchase failed. For a top-up this is one decline: it stays pending and is tried again (after 1, then 6 hours); the third in a row makes it failed and suspends top-ups until they are configured again. PC404 unknown account or purchase; PC409 settled or reversed. Service only.';
+
+create or replace function credits.reverse_purchase(
+  account_id text, purchase_id bigint, reason text, amount numeric default null)
+returns credits.purchases
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  account credits.accounts;
+  at timestamptz;
+  purchase credits.purchases;
+  lot credits.lots;
+  taken numeric;
+begin
+  perform credits_private.check_service();
+  account := credits_private.lock_account(account_id);
+  at := credits_private.account_time(account_id);
+  account := credits_private.settled(account, at);
+  purchase := credits_private.find_purchase(account_id, purchase_id);
+  if amount is not null then
+    perform credits_private.check_amount(account.rate_card, purchase.unit, amount);
+  end if;
+  if purchase.status = 'reversed' and (amount is null or purchase.settled_at is null) then
+    return purchase;
+  end if;
+  amount := coalesce(amount, purchase.amount - purchase.reversed_amount);
+  if amount > purchase.amount - purchase.reversed_amount then
+    perform credits_private.fail_conflict('more_reversed_than_bought', 'Reverse at most what is left of the purchase.',
+      jsonb_build_object('amount', purchase.amount, 'reversed', purchase.reversed_amount, 'requested', amount));
+  end if;
+
+  taken := 0;
+  select l.* into lot from credits.lots l
+  where l.account_id = reverse_purchase.account_id and l.purchase_id = reverse_purchase.purchase_id;
+  if found then
+    taken := least(amount, lot.available);
+    if taken > 0 then
+      perform credits_private.take_back(lot, taken, at, reason, purchase_id);
+    end if;
+  end if;
+  -- Before settlement nothing was granted, nothing is short, and no payment may settle it any more.
+  update credits.purchases p
+  set reversed_amount = p.reversed_amount + reverse_purchase.amount,
+    shortfall = p.shortfall + case when p.settled_at is null then 0 else reverse_purchase.amount - taken end,
+    status = case when p.settled_at is null or p.reversed_amount + reverse_purchase.amount = p.amount then 'reversed' else p.status end,
+    reason = reverse_purchase.reason, next_attempt_at = null
+  where p.account_id = reverse_purchase.account_id and p.purchase_id = reverse_purchase.purchase_id
+  returning p.* into purchase;
+  perform credits_private.top_up_if_low(account_id, at);
+  return purchase;
+end
+$$;
+comment on function credits.reverse_purchase(text, bigint, text, numeric) is
+  'Reports a chargeback or a refunded payment, of the whole purchase or of an amount of its credits: takes back what is left of the purchase''s own lot and records the shortfall; no other lot is touched. Before settlement it bars settlement. Reversed whole, it returns the row as it is. PC404 unknown account or purchase; PC409 more than was bought; PC422 bad amount. Service only.';

@@ -1,0 +1,98 @@
+-- Automatic top-ups: a balance below the threshold records a pending purchase, in the transaction that brought it there;
+-- the worker charges it, and settling it grants the lot.
+
+-- Records a top-up if the account wants one. Called under the account's lock, after whatever may have lowered the balance.
+create or replace function credits_private.top_up_if_low(account_id text, at timestamptz)
+returns void
+language plpgsql volatile
+as $$
+declare
+  settings credits.top_up_settings;
+  account credits.accounts;
+  main text;
+  purchase credits.purchases;
+begin
+  select t.* into settings from credits.top_up_settings t where t.account_id = top_up_if_low.account_id and t.enabled;
+  if not found then
+    return;
+  end if;
+  select a.* into account from credits.accounts a where a.account_id = top_up_if_low.account_id;
+  main := credits_private.main_unit(account.rate_card);
+  if not account.additional_enabled
+    or settings.threshold <= (
+      select coalesce(sum(l.available), 0) from credits.lots l
+      where l.account_id = account.account_id and l.unit = main and l.open and credits_private.usable(l, at))
+    or exists (
+      select from credits.purchases p where p.account_id = account.account_id and p.kind = 'top_up' and p.status = 'pending')
+    or settings.monthly_limit < settings.amount + (
+      select coalesce(sum(p.amount), 0) from credits.purchases p
+      where p.account_id = account.account_id and p.kind = 'top_up' and p.status <> 'failed'
+        and p.created_at >= date_trunc('month', at, 'UTC')) then
+    return;
+  end if;
+
+  select r.currency, r.price * settings.amount into purchase.currency, purchase.price
+  from credits.top_up_prices r
+  where r.rate_card = account.rate_card
+    and r.currency = credits_private.choose_currency(array(
+      select c.currency from credits.top_up_prices c where c.rate_card = account.rate_card));
+  if not found then
+    return;
+  end if;
+  purchase.account_id := account.account_id;
+  purchase.kind := 'top_up';
+  purchase.unit := main;
+  purchase.amount := settings.amount;
+  purchase.created_at := at;
+  purchase := credits_private.add_purchase(purchase);
+  perform credits_private.wake_worker(account.account_id, purchase.purchase_id);
+end
+$$;
+
+create or replace function credits.configure_top_up(
+  account_id text, enabled boolean, threshold numeric default null, amount numeric default null,
+  monthly_limit numeric default null, member_id text default null)
+returns credits.top_up_settings
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  account credits.accounts;
+  at timestamptz;
+  settings credits.top_up_settings;
+begin
+  perform credits_private.check_admin(configure_top_up.account_id, configure_top_up.member_id);
+  account := credits_private.lock_account(configure_top_up.account_id);
+  at := credits_private.account_time(configure_top_up.account_id);
+  account := credits_private.settled(account, at);
+  if configure_top_up.enabled is null then
+    perform credits_private.fail_invalid('enabled', 'missing', 'Give true or false.');
+  end if;
+  perform credits_private.check_limit(account.rate_card, 'threshold', configure_top_up.threshold);
+  perform credits_private.check_limit(account.rate_card, 'monthly_limit', configure_top_up.monthly_limit);
+  if configure_top_up.amount is not null then
+    perform credits_private.check_amount(account.rate_card, credits_private.main_unit(account.rate_card), configure_top_up.amount);
+  end if;
+
+  select t.* into settings from credits.top_up_settings t where t.account_id = configure_top_up.account_id;
+  settings.threshold := coalesce(configure_top_up.threshold, settings.threshold);
+  settings.amount := coalesce(configure_top_up.amount, settings.amount);
+  settings.monthly_limit := coalesce(configure_top_up.monthly_limit, settings.monthly_limit);
+  if configure_top_up.enabled and (settings.threshold is null or settings.amount is null) then
+    perform credits_private.fail_invalid(case when settings.threshold is null then 'threshold' else 'amount' end, 'missing',
+      'Enable top-ups with a threshold and an amount.');
+  end if;
+
+  insert into credits.top_up_settings as t (account_id, enabled, threshold, amount, monthly_limit)
+  values (configure_top_up.account_id, configure_top_up.enabled, settings.threshold, settings.amount, settings.monthly_limit)
+  on conflict on constraint top_up_settings_pkey do update
+  set enabled = excluded.enabled, threshold = excluded.threshold, amount = excluded.amount,
+    monthly_limit = excluded.monthly_limit, suspended_reason = null
+  returning t.* into settings;
+  perform credits_private.top_up_if_low(configure_top_up.account_id, at);
+  return settings;
+end
+$$;
+comment on function credits.configure_top_up(text, boolean, numeric, numeric, numeric, text) is
+  'Turns automatic top-ups on or off, and sets when (total below threshold), how much, and how much at most in a UTC month, in the card''s main unit; null keeps the present value. Configuring ends a suspension. PC403 unless an admin; PC404 unknown account; PC422 first enabled without threshold or amount, or bad figures.';
