@@ -59,7 +59,7 @@ returns credits_private.due_event[]
 language sql stable
 as $$
   select coalesce(array_agg(
-    (account.account_id, at, 'refill', null, r.unit, r.lot_id, 'included', r.amount, r.expires_at, r.plan, null)::credits_private.due_event
+    (account.account_id, at, 'refill', null, r.unit, r.lot_id, 'included', r.amount, r.expires_at, r.plan, null, null, null, null, null)::credits_private.due_event
     order by r.lot_id), '{}')
   from (
     select a.plan, a.unit, a.amount - coalesce((granted ->> a.unit)::numeric, 0) as amount,
@@ -122,7 +122,7 @@ begin
           -- What a hold returns to it later is forfeited.
           lots[i].expires_at := least(lots[i].expires_at, at);
           events := events || (lots[i].account_id, at, 'lot_end', null, lots[i].unit, lots[i].lot_id, lots[i].bucket, null,
-            lots[i].expires_at, null, null)::credits_private.due_event;
+            lots[i].expires_at, null, null, null, null, null, null)::credits_private.due_event;
         end if;
       end if;
     end loop;
@@ -136,7 +136,8 @@ $$;
 create or replace function credits_private.expiry(lot credits.lots, at timestamptz, amount numeric)
 returns credits_private.due_event
 language sql immutable
-return (lot.account_id, at, 'expiry', null, lot.unit, lot.lot_id, lot.bucket, amount, null, null, null)::credits_private.due_event;
+return (lot.account_id, at, 'expiry', null, lot.unit, lot.lot_id, lot.bucket, amount, null, null, null, null, null, null,
+  null)::credits_private.due_event;
 
 -- The account after a boundary: the next period of its plan, of the plan that was waiting, or of none.
 create or replace function credits_private.next_period(account credits.accounts, at timestamptz)
@@ -220,12 +221,80 @@ begin
 end
 $$;
 
+-- Midnight after an instant, in UTC.
+create or replace function credits_private.next_midnight(instant timestamptz)
+returns timestamptz
+language sql immutable
+return date_trunc('day', instant, 'UTC') + interval '24 hours';
+
+-- The meter after a midnight, with what the day comes to: level times days.
+create or replace function credits_private.close_day(meter credits.meters, midnight timestamptz, out closed credits.meters, out quantity numeric)
+language plpgsql immutable
+as $$
+begin
+  quantity := trim_scale(round(
+    (meter.accrued + meter.level * extract(epoch from midnight - meter.read_at)) / 86400, 6));
+  closed := meter;
+  closed.accrued := 0;
+  closed.read_at := midnight;
+  closed.charged_until := midnight;
+end
+$$;
+
+-- What a day of a meter costs, drawn from lots as far as they reach: the entry, its slices, and the lots after it. A price
+-- that the card no longer has must not stop the account: then nothing is charged.
+create or replace function credits_private.charge_meter(
+  account credits.accounts, lots credits.lots[], meter credits.meters, at timestamptz)
+returns credits_private.projection
+language plpgsql stable
+as $$
+declare
+  result credits_private.projection;
+  events credits_private.due_event[] := '{}';
+  item credits.item;
+  price credits_private.price;
+  slice credits_private.slice;
+  drawn numeric := 0;
+begin
+  result.lots := lots;
+  item := (meter.operation,
+    meter.usage || jsonb_build_object(meter.measure, (credits_private.close_day(meter, at)).quantity))::credits.item;
+  begin
+    select * into price from credits_private.rate_items(account.rate_card, account.plan,
+      credits_private.top_ups_enabled(account.account_id), array[item], at);
+  exception when sqlstate 'PC404' or sqlstate 'PC422' then
+    price := (meter.unit, 0, jsonb_build_array(jsonb_build_object('component', 'no_rate', 'amount', 0)))::credits_private.price;
+  end;
+
+  for slice in
+    select * from credits_private.draw(lots, price.unit, price.amount, at, case when account.additional_enabled then null else 0 end)
+  loop
+    drawn := drawn + slice.amount;
+    events := events || (account.account_id, at, 'slice', null, price.unit, slice.lot_id, null, slice.amount, null, null, null,
+      meter.meter_id, slice.ordinal, null, null)::credits_private.due_event;
+    for i in 1 .. cardinality(lots) loop
+      if lots[i].lot_id = slice.lot_id then
+        result.lots[i].available := lots[i].available - slice.amount;
+      end if;
+    end loop;
+  end loop;
+
+  result.events := (account.account_id, at, 'meter', null, price.unit, null, null, price.amount - drawn, null, null, null,
+      meter.meter_id, null, item, case when drawn = price.amount then price.breakdown
+        else price.breakdown || jsonb_build_object('component', 'shortfall', 'amount', drawn - price.amount) end
+    )::credits_private.due_event || events;
+  return result;
+end
+$$;
+
 -- The account as it stands at an instant, and what falls due until then, in the order in which it takes effect. At one
--- instant: holds end, lots expire, included credits roll over or reset, the plan changes, the allowance refills.
+-- instant: holds end, lots expire, included credits roll over or reset, the plan changes, the allowance refills, meters
+-- charge their day (until meters_until: a forecast goes on without them).
 --
 -- Kinds of events: hold_end (a slice returns to its lot), expiry (of an amount of a lot), lot_end (a lot is cut short),
--- period (the account after a boundary), refill (a new lot). PC422 where there would be no end of them.
-create or replace function credits_private.project(account credits.accounts, until timestamptz)
+-- period (the account after a boundary), refill (a new lot), meter (an entry) and slice (what it draws). PC422 where there would be no end of them.
+create or replace function credits_private.project(
+  account credits.accounts, until timestamptz, meters_until timestamptz default 'infinity')
 returns credits_private.projection
 language plpgsql stable
 as $$
@@ -239,6 +308,8 @@ declare
   plan credits.plans;
   due_at timestamptz;
   last_lot_id bigint;
+  meters credits.meters[] := '{}';
+  charged credits_private.projection;
 begin
   live := array(select l from credits.lots l where l.account_id = account.account_id and l.open order by l.lot_id);
   if account.next_due_at > until then
@@ -248,16 +319,24 @@ begin
 
   select coalesce(max(l.lot_id), 0) into last_lot_id from credits.lots l where l.account_id = account.account_id;
   slices := array(
-    select (h.account_id, h.expires_at, 'hold_end', h.hold_id, h.unit, s.lot_id, null, s.amount, null, null, null)::credits_private.due_event
+    select (h.account_id, h.expires_at, 'hold_end', h.hold_id, h.unit, s.lot_id, null, s.amount, null, null, null,
+      null, null, null, null)::credits_private.due_event
     from credits.holds h
     left join credits.hold_slices s on s.account_id = h.account_id and s.hold_id = h.hold_id and s.unit = h.unit
     where h.account_id = account.account_id and h.status = 'open' and h.expires_at <= until
     order by h.expires_at, h.hold_id, h.unit, s.ordinal desc);
 
+  meters := array(
+    select m from credits.meters m
+    where m.account_id = account.account_id and (m.level > 0 or m.accrued > 0)
+      and credits_private.next_midnight(m.charged_until) <= meters_until
+    order by m.meter_id);
+
   loop
     -- A lot that has expired but is still held is past: only what is available has to end.
     due_at := least(account.period_end, (select min(l.expires_at) from unnest(live) l where l.available > 0),
-      (select min(s.at) from unnest(slices) s));
+      (select min(s.at) from unnest(slices) s),
+      (select min(credits_private.next_midnight(m.charged_until)) from unnest(meters) m));
     exit when due_at is null or due_at > until;
     if cardinality(events) > 100000 then
       perform credits_private.fail_invalid('at', 'too_far_ahead', 'Ask for an instant with fewer periods before it.');
@@ -288,7 +367,8 @@ begin
       live := rolled.lots;
       account := credits_private.next_period(account, due_at);
       events := events || rolled.events
-        || (account.account_id, due_at, 'period', null, null, null, null, null, null, null, account)::credits_private.due_event;
+        || (account.account_id, due_at, 'period', null, null, null, null, null, null, null, account, null, null, null,
+          null)::credits_private.due_event;
 
       if account.plan is not null then
         if plan.plan is distinct from account.plan then
@@ -307,6 +387,17 @@ begin
         end loop;
       end if;
     end if;
+
+    for i in 1 .. cardinality(meters) loop
+      if credits_private.next_midnight(meters[i].charged_until) = due_at then
+        charged := credits_private.charge_meter(account, live, meters[i], due_at);
+        live := charged.lots;
+        events := events || charged.events;
+        meters[i] := (credits_private.close_day(meters[i], due_at)).closed;
+      end if;
+    end loop;
+    meters := array(
+      select m from unnest(meters) m where m.level > 0 and credits_private.next_midnight(m.charged_until) <= meters_until);
 
     -- Spent and expired lots fall out, or a long forecast would carry them all along.
     live := array(select l from unnest(live) l where l.available + l.held > 0);

@@ -56,18 +56,32 @@ begin
   where l.account_id = e.account_id and l.lot_id = e.lot_id;
 
   with numbered as materialized (
-    select d.*, (row_number() over (partition by d.account_id order by d.ordinality))::int as seq
-    from unnest(events) with ordinality d where d.kind in ('expiry', 'refill')
+    select d.*, (count(*) filter (where d.kind <> 'slice') over (
+      partition by d.account_id order by d.ordinality rows unbounded preceding))::int as seq
+    from unnest(events) with ordinality d where d.kind in ('expiry', 'refill', 'meter', 'slice')
   )
   select count(*) into written from credits_private.post(
-    array(select credits_private.draft_entry(n.account_id, n.seq, n.unit, n.kind, n.at) from numbered n),
     array(
-      select (n.account_id, n.seq, 1, n.lot_id, case n.kind when 'refill' then n.amount else 0 end, 0,
+      select credits_private.draft_entry(n.account_id, n.seq, n.unit, case n.kind when 'meter' then 'usage' else n.kind end,
+        n.at, operation => (n.item).operation, usage => (n.item).usage, breakdown => n.breakdown)
+      from numbered n where n.kind <> 'slice'),
+    array(
+      select (n.account_id, n.seq, coalesce(n.ordinal, 1), n.lot_id, case n.kind when 'refill' then n.amount else 0 end,
+        case n.kind when 'slice' then n.amount else 0 end,
         case n.kind when 'expiry' then n.amount else 0 end)::credits_private.movement
-      from numbered n),
+      from numbered n where n.kind <> 'meter'),
     array(
       select credits_private.draft_lot(n.account_id, n.lot_id, n.unit, n.bucket, n.at, n.expires_at, 'refill', plan => n.plan)
       from numbered n where n.kind = 'refill'));
+
+  -- The day that is open begins at the last midnight that was charged.
+  update credits.meters m
+  set accrued = 0, read_at = e.at, charged_until = e.at, shortfall = m.shortfall + e.shortfall
+  from (
+    select d.account_id, d.meter_id, max(d.at) as at, sum(d.amount) as shortfall
+    from unnest(events) d where d.kind = 'meter' group by d.account_id, d.meter_id
+  ) e
+  where m.account_id = e.account_id and m.meter_id = e.meter_id;
 
   update credits.accounts a
   set (plan, anchor, period_index, period_start, period_end, pending_plan, cancels_at_period_end)
@@ -121,6 +135,8 @@ as $$
     (select min(l.expires_at) from credits.lots l
       where l.account_id = next_due.account_id and l.open and l.available > 0),
     (select min(h.expires_at) from credits.holds h where h.account_id = next_due.account_id and h.status = 'open'),
+    (select min(credits_private.next_midnight(m.charged_until)) from credits.meters m
+      where m.account_id = next_due.account_id and (m.level > 0 or m.accrued > 0)),
     'infinity')
 $$;
 

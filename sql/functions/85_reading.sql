@@ -1,5 +1,49 @@
 -- Reading: balances, the log, and what the plan and the card say. Nothing here writes.
 
+-- What was spendable at an instant that is settled: each lot as its last posting until then left it, less the holds that
+-- were open.
+create or replace function credits_private.past_balances(account credits.accounts, at timestamptz)
+returns setof credits.balance
+language sql stable
+as $$
+  with lot as (
+    select l.unit, b.counts_as, p.granted - p.spent - p.forfeited - coalesce(h.amount, 0) as available,
+      coalesce(h.amount, 0) as held, credits_private.usable(l, at) as usable
+    from credits.lots l
+    join credits.buckets b on b.bucket = l.bucket
+    cross join lateral (
+      select p.granted, p.spent, p.forfeited
+      from credits.postings p
+      where p.account_id = l.account_id and p.lot_id = l.lot_id
+        and p.seq < credits_private.first_seq_since(l.account_id, at + interval '1 microsecond')
+      order by p.version desc
+      limit 1
+    ) p
+    left join lateral (
+      select sum(s.amount) as amount
+      from credits.hold_slices s
+      join credits.holds h on h.account_id = s.account_id and h.hold_id = s.hold_id and h.unit = s.unit
+      where s.account_id = l.account_id and s.lot_id = l.lot_id
+        and h.authorized_at <= at and (h.ended_at is null or h.ended_at > at)
+    ) h on true
+    where l.account_id = (past_balances.account).account_id
+  )
+  select u.unit,
+    coalesce(sum(l.available) filter (where l.usable and l.counts_as = 'included'), 0),
+    coalesce(sum(l.available) filter (where l.usable and l.counts_as = 'additional'), 0),
+    coalesce(sum(l.held), 0),
+    coalesce(sum(l.available) filter (where l.usable), 0),
+    coalesce(
+      (select min(e.occurred_at) from credits.entries e
+        where e.account_id = (past_balances.account).account_id and e.unit = u.unit and e.kind = 'refill' and e.occurred_at > at),
+      credits_private.next_refill(past_balances.account, u.unit))
+  from credits.units u
+  left join lot l on l.unit = u.unit
+  where u.rate_card = (past_balances.account).rate_card
+  group by u.unit, u.main
+  order by u.main desc, u.unit
+$$;
+
 create or replace function credits.balances(account_id text, at timestamptz default null)
 returns setof credits.balance
 language plpgsql stable security definer
@@ -11,14 +55,16 @@ declare
   until timestamptz := coalesce(at, now);
   present credits_private.projection;
 begin
-  if until < now then
-    perform credits_private.fail_invalid('at', 'in_the_past', 'Give a time from now on, or null for now.',
-      jsonb_build_object('at', at, 'now', now));
-  elsif until > now + interval '100 years' then
+  if until > now + interval '100 years' then
     perform credits_private.fail_invalid('at', 'too_far_ahead', 'Give a time within 100 years.');
   end if;
 
-  present := credits_private.project(account, until);
+  -- Everything before next_due_at is settled and in the log; what comes after it is projected.
+  if until < now and until < account.next_due_at then
+    return query select * from credits_private.past_balances(account, until);
+    return;
+  end if;
+  present := credits_private.project(account, until, meters_until => now);
   return query
     select u.unit, coalesce(l.included, 0), coalesce(l.additional, 0), coalesce(l.held, 0),
       coalesce(l.included + l.additional, 0), credits_private.next_refill(present.account, u.unit)
@@ -37,7 +83,7 @@ begin
 end
 $$;
 comment on function credits.balances(text, timestamptz) is
-  'What an account has: one row for every unit of its card, the main unit first. total = included + additional; held is apart. at later than now: a forecast with no further usage. PC403 another account; PC404 unknown account; PC422 a time in the past, or over 100 years ahead.';
+  'What an account has: one row for every unit of its card, the main unit first. total = included + additional; held is apart. at later than now: a forecast with no further usage and no meters; earlier: what was spendable then. PC403 another account; PC404 unknown account; PC422 over 100 years ahead.';
 
 -- Runs with the caller's own rights, so that the planner sees through it: a page costs what the page costs.
 create or replace function credits.activity(

@@ -125,7 +125,7 @@ where coalesce(l.granted, 0) <> case when p.settled_at is null then 0 else p.amo
 union all
 -- What falls due is not overlooked.
 select a.account_id, 'due_later_than_it_falls_due',
-  jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', least(a.period_end, l.expires_at, h.expires_at))
+  jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', least(a.period_end, l.expires_at, h.expires_at, m.due_at))
 from credits.accounts a
 left join (
   select account_id, min(expires_at) as expires_at from credits.lots where open and available > 0 group by account_id
@@ -133,4 +133,8 @@ left join (
 left join (
   select account_id, min(expires_at) as expires_at from credits.holds where status = 'open' group by account_id
 ) h on h.account_id = a.account_id
-where a.next_due_at > least(a.period_end, l.expires_at, h.expires_at);
+left join (
+  select account_id, min(credits_private.next_midnight(charged_until)) as due_at from credits.meters
+  where level > 0 or accrued > 0 group by account_id
+) m on m.account_id = a.account_id
+where a.next_due_at > least(a.period_end, l.expires_at, h.expires_at, m.due_at);

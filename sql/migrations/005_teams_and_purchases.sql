@@ -119,16 +119,3 @@ comment on column credits.interrupted_periods.anchor is 'The phase of its plan''
 comment on column credits.interrupted_periods.period_index is 'Which period it is.';
 comment on column credits.interrupted_periods.period_start is 'When it began.';
 comment on column credits.interrupted_periods.period_end is 'When it ends or would have ended.';
-
--- Something that falls due by itself: the end of a hold, a lot's expiry, a period, a refill. See functions/periods.
-create type credits_private.due_event as (
-  account_id text, at timestamptz, kind text, hold_id bigint, unit text, lot_id bigint, bucket text, amount numeric,
-  expires_at timestamptz, plan text, account credits.accounts);
-
--- An account as it stands at an instant, now or later: the account, its open lots, and what fell due until then.
-create type credits_private.projection as (
-  account credits.accounts, lots credits.lots[], events credits_private.due_event[]);
-
--- A request that passed: everything that drawing it needs.
-create type credits_private.admission as (
-  account credits.accounts, at timestamptz, lots credits.lots[], lines credits.quote_line[], top_ups boolean);
