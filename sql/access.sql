@@ -40,7 +40,7 @@ grant usage on schema credits_report to credits_analyst;
 
 -- Readers. Rows of accounts are chosen by the policies below.
 grant select on all tables in schema credits to credits_service, credits_member, credits_analyst;
-revoke select on credits.promotion_claims from credits_member;
+revoke select on credits.promotion_claims, credits.payment_customers from credits_member;
 grant select on all tables in schema credits_report to credits_analyst;
 
 -- Every function checks its caller itself, and answers PC403.
@@ -52,7 +52,8 @@ grant select on all tables in schema credits, credits_private to credits_engine;
 grant insert, update on credits.accounts to credits_engine;
 grant insert, update on credits.lots to credits_engine;
 grant insert on credits.entries, credits.postings, credits.hold_slices to credits_engine;
-grant insert, update on credits.holds, credits.purchases, credits.top_up_settings, credits.meters, credits.interrupted_periods to credits_engine;
+grant insert, update on credits.holds, credits.purchases, credits.top_up_settings, credits.meters, credits.interrupted_periods,
+  credits.payment_customers to credits_engine;
 grant insert, update, delete on credits.members to credits_engine;
 grant insert on credits.promotion_claims to credits_engine;
 grant execute on function credits_private.wake_worker(text, bigint) to credits_engine;
@@ -65,7 +66,7 @@ declare
 begin
   foreach name in array array[
     'accounts', 'lots', 'entries', 'postings', 'holds', 'hold_slices', 'meters', 'members', 'purchases', 'top_up_settings',
-    'interrupted_periods', 'promotion_claims'] loop
+    'interrupted_periods', 'promotion_claims', 'payment_customers'] loop
     execute format('alter table credits.%I enable row level security', name);
     execute format('drop policy if exists engine_sees_all on credits.%I', name);
     execute format('drop policy if exists service_reads_all on credits.%I', name);

@@ -76,7 +76,7 @@ $$;
 create or replace function credits_private.trusted_usage(usage jsonb, plan text, top_ups boolean)
 returns jsonb
 language sql immutable
-return usage || jsonb_build_object('plan', plan, 'top_ups', top_ups);
+return coalesce(nullif(usage, 'null'), '{}') || jsonb_build_object('plan', plan, 'top_ups', top_ups);
 
 -- Refuses a text value that no rate or multiplier of the operation knows, in an attribute that they match on: "8K" is
 -- a mistake, not the default resolution. PC422.
@@ -188,28 +188,31 @@ begin
 end
 $$;
 
--- The price of a job: one row a unit, main unit first. at: the instant whose rates apply.
+-- The price of a job: one a unit, main unit first. at: the instant whose rates apply.
 -- PC404 unknown operation; PC422 bad usage, or no rate for it.
 create or replace function credits_private.rate_items(
   rate_card text, plan text, top_ups boolean, items credits.item[], at timestamptz)
-returns setof credits_private.price
+returns credits_private.price[]
 language plpgsql stable
 as $$
 declare
   item credits.item;
+  operation credits.operations;
   facts jsonb;
   item_count numeric;
+  matched int;
   rate credits.card_rates;
-  multiplier numeric;
-  factor numeric;
   charge record;
-  missing text;
+  amount numeric;
   common numeric;
   position int;
   units text[] := '{}';
   numerators numeric[] := '{}';
   denominators numeric[] := '{}';
+  shown numeric[] := '{}';
   lines jsonb[] := '{}';
+  unit credits.units;
+  prices credits_private.price[] := '{}';
 begin
   if coalesce(cardinality(items), 0) = 0 then
     perform credits_private.fail_invalid('items', 'missing', 'Give at least one item.');
@@ -222,86 +225,121 @@ begin
       perform credits_private.fail_invalid('usage', 'not_an_object', 'Give usage as a JSON object.',
         jsonb_build_object('operation', item.operation));
     end if;
-    if not exists (
-      select from credits.operations o
-      where o.rate_card = rate_items.rate_card and o.operation = item.operation and o.retired_at is null) then
+    select o.* into operation from credits.operations o
+    where o.rate_card = rate_items.rate_card and o.operation = item.operation and o.retired_at is null;
+    if not found then
       perform credits_private.fail_not_found('operation', item.operation,
         'credits.operations lists the operations of the account''s rate card.');
     end if;
     item_count := case when item.usage ? 'count' and item.usage -> 'count' <> 'null'
       then credits_private.usage_number(item.operation, item.usage, 'count', 1, 1e6, true) else 1 end;
-    facts := credits_private.trusted_usage(item.usage, plan, top_ups);
-    perform credits_private.check_known_values(rate_card, item.operation, item.usage, at);
-
-    select r.component into missing
-    from credits.card_rates r
-    where r.rate_card = rate_items.rate_card and r.operation = item.operation and not r.optional
-      and r.valid_from <= at and r.valid_until > at
-    group by r.component
-    having not bool_or(facts @> r.match)
-    order by r.component
-    limit 1;
-    if found then
-      perform credits_private.fail_invalid('usage', 'no_rate', 'credits.rates() lists the attributes that have a price.',
-        jsonb_build_object('operation', item.operation, 'component', missing, 'usage', item.usage));
+    if item.usage @? '$.* ? (@.type() == "string")' then
+      perform credits_private.check_known_values(rate_card, item.operation, item.usage, at);
     end if;
+    facts := credits_private.trusted_usage(item.usage, plan, top_ups);
 
+    matched := 0;
     for rate in
       select distinct on (r.component) r.*
       from credits.card_rates r
       where r.rate_card = rate_items.rate_card and r.operation = item.operation
         and r.valid_from <= at and r.valid_until > at and facts @> r.match
-      order by r.component, credits_private.specificity(r.match) desc
+      order by r.component, r.specificity desc
     loop
-      -- The groups multiply: numeric has no product aggregate, and there are few.
-      multiplier := 1;
-      for factor in
-        select distinct on (m.multiplier_group) m.factor
-        from credits.card_multipliers m
-        where m.rate_card = rate_items.rate_card and m.operation = item.operation
-          and m.valid_from <= at and m.valid_until > at and facts @> m.match
-          and (m.component is null or m.component = rate.component)
-        order by m.multiplier_group, m.component is null, credits_private.specificity(m.match) desc
-      loop
-        multiplier := multiplier * factor;
-      end loop;
-
-      charge := credits_private.rate_component(rate, item.usage, multiplier);
+      matched := matched + 1;
+      charge := credits_private.rate_component(rate, item.usage,
+        case when operation.multipliers > 0 then credits_private.multiplier(rate, facts, at) else 1 end);
       position := array_position(units, rate.unit);
       if position is null then
         units := units || rate.unit;
-        numerators := numerators || 0::numeric;
-        denominators := denominators || 1::numeric;
-        lines := lines || '[]'::jsonb;
         position := cardinality(units);
+        numerators[position] := 0;
+        denominators[position] := 1;
+        shown[position] := 0;
+        lines[position] := '[]';
       end if;
       common := lcm(denominators[position], charge.denominator);
       numerators[position] := numerators[position] * div(common, denominators[position])
         + charge.numerator * item_count * div(common, charge.denominator);
       denominators[position] := common;
-      lines[position] := lines[position] || (charge.line || jsonb_build_object('count', item_count,
-        'amount', trim_scale(round(charge.numerator * item_count / charge.denominator, 12))));
+      amount := trim_scale(round(charge.numerator * item_count / charge.denominator, 12));
+      shown[position] := shown[position] + amount;
+      lines[position] := lines[position] || (charge.line || jsonb_build_object('count', item_count, 'amount', amount));
     end loop;
+
+    if matched < operation.components then
+      perform credits_private.check_required_components(rate_card, item, facts, at);
+    end if;
   end loop;
 
   -- A job of nothing but add-ons, none of them chosen, is free.
-  if units = '{}' then
-    return query select u.unit, 0::numeric, '[]'::jsonb from credits.units u where u.rate_card = rate_items.rate_card and u.main;
-    return;
-  end if;
+  for unit in
+    select u.* from credits.units u
+    where u.rate_card = rate_items.rate_card and (u.unit = any (units) or (u.main and units = '{}'))
+    order by u.main desc, u.unit
+  loop
+    position := array_position(units, unit.unit);
+    if position is null then
+      prices := prices || (unit.unit, round(0, unit.scale), '[]')::credits_private.price;
+    else
+      amount := credits_private.round_fraction(numerators[position], denominators[position], unit.scale, unit.rounding);
+      if amount <> shown[position] then
+        lines[position] := lines[position]
+          || jsonb_build_object('component', 'rounding', 'amount', trim_scale(amount - shown[position]));
+      end if;
+      prices := prices || (unit.unit, amount, lines[position])::credits_private.price;
+    end if;
+  end loop;
+  return prices;
+end
+$$;
 
-  return query
-    select priced.unit, priced.amount,
-      case when priced.amount = shown.amount then priced.lines
-        else priced.lines || jsonb_build_object('component', 'rounding', 'amount', trim_scale(priced.amount - shown.amount)) end
-    from (
-      select u.unit, u.main, u.scale, c.lines, credits_private.round_fraction(c.numerator, c.denominator, u.scale, u.rounding) as amount
-      from unnest(units, numerators, denominators, lines) c(unit, numerator, denominator, lines)
-      join credits.units u on u.rate_card = rate_items.rate_card and u.unit = c.unit
-    ) priced
-    cross join lateral (
-      select sum((l.value ->> 'amount')::numeric) as amount from jsonb_array_elements(priced.lines) l
-    ) shown
-    order by priced.main desc, priced.unit;
+-- What the multipliers make of a rate: in each group the most specific one that matches, one for the rate's own component
+-- before one for all; the groups multiply.
+create or replace function credits_private.multiplier(rate credits.card_rates, facts jsonb, at timestamptz)
+returns numeric
+language plpgsql stable
+as $$
+declare
+  product numeric := 1;
+  factor numeric;
+begin
+  for factor in
+    select distinct on (m.multiplier_group) m.factor
+    from credits.card_multipliers m
+    where m.rate_card = rate.rate_card and m.operation = rate.operation
+      and m.valid_from <= at and m.valid_until > at and facts @> m.match
+      and (m.component is null or m.component = rate.component)
+    order by m.multiplier_group, m.component is null, m.specificity desc
+  loop
+    product := product * factor;
+  end loop;
+  return product;
+end
+$$;
+
+-- Refuses an item whose usage matches no rate of a component that is required. Add-ons may all be left out; but where no
+-- rate holds at this time, the price is unknown, not 0. PC422.
+create or replace function credits_private.check_required_components(
+  rate_card text, item credits.item, facts jsonb, at timestamptz)
+returns void
+language plpgsql stable
+as $$
+declare
+  present int;
+  missing text;
+begin
+  select count(*), min(c.component) filter (where not c.matched and not c.optional) into present, missing
+  from (
+    select r.component, bool_and(r.optional) as optional, bool_or(facts @> r.match) as matched
+    from credits.card_rates r
+    where r.rate_card = check_required_components.rate_card and r.operation = item.operation
+      and r.valid_from <= at and r.valid_until > at
+    group by r.component
+  ) c;
+  if present = 0 or missing is not null then
+    perform credits_private.fail_invalid('usage', 'no_rate', 'credits.rates() lists the attributes that have a price.',
+      jsonb_build_object('operation', item.operation, 'component', missing, 'usage', item.usage));
+  end if;
 end
 $$;

@@ -5,21 +5,23 @@
 -- forecasts only look. So the worker's sweep, the settlement before a spend and a forecast cannot disagree.
 
 -- The start of period n: anchor + n periods on the plan's own clock, never "the previous end + 1", so that what is
--- anchored on January 31st ends on February 28th and then on March 31st.
+-- anchored on January 31st ends on February 28th and then on March 31st. The anchor itself is kept as it is: in the hour
+-- that clocks go through twice, its time of day alone would not tell which one is meant.
 create or replace function credits_private.boundary(plan credits.plans, anchor timestamptz, n int)
 returns timestamptz
 language sql stable
-return (
+return date_add(
   case plan.anchored_to
-    when 'calendar' then timestamp '2001-01-01' -- a Monday, a 1st, a January
-    else anchor at time zone plan.time_zone
-  end
-  + n * case plan.cadence
+    when 'calendar' then timestamp '2001-01-01' at time zone plan.time_zone -- a Monday, a 1st, a January
+    else anchor
+  end,
+  n * case plan.cadence
     when 'day' then interval '1 day'
     when 'week' then interval '1 week'
     when 'month' then interval '1 month'
     when 'year' then interval '1 year'
-  end) at time zone plan.time_zone;
+  end,
+  plan.time_zone);
 
 -- The n of the period that contains an instant; negative before the anchor. Null for a plan without periods.
 create or replace function credits_private.period_containing(plan credits.plans, anchor timestamptz, at timestamptz)
@@ -45,6 +47,17 @@ begin
 end
 $$;
 
+-- Something that falls due, of a kind that project() lists.
+create or replace function credits_private.due(
+  account_id text, at timestamptz, kind text, unit text default null, lot_id bigint default null, amount numeric default null,
+  expires_at timestamptz default null, plan text default null, hold_id bigint default null, account credits.accounts default null,
+  meter_id bigint default null, item credits.item default null, breakdown jsonb default null,
+  slices credits_private.slice[] default null)
+returns credits_private.due_event
+language sql immutable
+return (account_id, at, kind, unit, lot_id, amount, expires_at, plan, hold_id, account, meter_id, item, breakdown,
+  slices)::credits_private.due_event;
+
 -- Whether a plan costs money. Changes between plans go by their sort: paid, or price 0.
 create or replace function credits_private.is_paid(plan text)
 returns boolean
@@ -59,7 +72,8 @@ returns credits_private.due_event[]
 language sql stable
 as $$
   select coalesce(array_agg(
-    (account.account_id, at, 'refill', null, r.unit, r.lot_id, 'included', r.amount, r.expires_at, r.plan, null, null, null, null, null)::credits_private.due_event
+    credits_private.due(account.account_id, at, 'refill', unit => r.unit, lot_id => r.lot_id, amount => r.amount,
+      expires_at => r.expires_at, plan => r.plan)
     order by r.lot_id), '{}')
   from (
     select a.plan, a.unit, a.amount - coalesce((granted ->> a.unit)::numeric, 0) as amount,
@@ -95,23 +109,23 @@ as $$
 declare
   result credits_private.projection;
   events credits_private.due_event[] := '{}';
-  included text[] := array(select b.bucket from credits.buckets b where b.counts_as = 'included');
   rule record;
   excess numeric;
   ending numeric;
 begin
   for rule in
-    select l.unit, a.rollover, coalesce(a.rollover_cap, a.rollover_cap_multiple * a.amount) as cap, sum(l.available + l.held) as carried
+    select l.unit, a.rollover, trunc(coalesce(a.rollover_cap, a.rollover_cap_multiple * a.amount), u.scale) as cap, sum(l.available + l.held) as carried
     from unnest(lots) l
     left join credits.plan_allowances a on a.plan = roll_over.plan and a.unit = l.unit
-    where l.bucket = any (included) and (plan_ends or a.plan is not null)
+    left join credits.units u on u.rate_card = a.rate_card and u.unit = a.unit
+    where l.counts_as = 'included' and (plan_ends or a.plan is not null)
     group by l.unit, a.rollover, cap
     order by l.unit
   loop
     excess := case when plan_ends or rule.rollover = 'none' then rule.carried
       when rule.rollover = 'capped' then rule.carried - rule.cap else 0 end;
     for i in 1 .. cardinality(lots) loop
-      if lots[i].unit = rule.unit and lots[i].bucket = any (included) then
+      if lots[i].unit = rule.unit and lots[i].counts_as = 'included' then
         ending := least(lots[i].available, excess);
         if ending > 0 then
           events := events || credits_private.expiry(lots[i], at, ending);
@@ -121,8 +135,8 @@ begin
         if plan_ends and lots[i].held > 0 then
           -- What a hold returns to it later is forfeited.
           lots[i].expires_at := least(lots[i].expires_at, at);
-          events := events || (lots[i].account_id, at, 'lot_end', null, lots[i].unit, lots[i].lot_id, lots[i].bucket, null,
-            lots[i].expires_at, null, null, null, null, null, null)::credits_private.due_event;
+          events := events || credits_private.due(lots[i].account_id, at, 'lot_end', unit => lots[i].unit, lot_id => lots[i].lot_id,
+            expires_at => lots[i].expires_at);
         end if;
       end if;
     end loop;
@@ -136,8 +150,7 @@ $$;
 create or replace function credits_private.expiry(lot credits.lots, at timestamptz, amount numeric)
 returns credits_private.due_event
 language sql immutable
-return (lot.account_id, at, 'expiry', null, lot.unit, lot.lot_id, lot.bucket, amount, null, null, null, null, null, null,
-  null)::credits_private.due_event;
+return credits_private.due(lot.account_id, at, 'expiry', unit => lot.unit, lot_id => lot.lot_id, amount => amount);
 
 -- The account after a boundary: the next period of its plan, of the plan that was waiting, or of none.
 create or replace function credits_private.next_period(account credits.accounts, at timestamptz)
@@ -250,7 +263,7 @@ language plpgsql stable
 as $$
 declare
   result credits_private.projection;
-  events credits_private.due_event[] := '{}';
+  slices credits_private.slice[];
   item credits.item;
   price credits_private.price;
   slice credits_private.slice;
@@ -260,29 +273,26 @@ begin
   item := (meter.operation,
     meter.usage || jsonb_build_object(meter.measure, (credits_private.close_day(meter, at)).quantity))::credits.item;
   begin
-    select * into price from credits_private.rate_items(account.rate_card, account.plan,
-      credits_private.top_ups_enabled(account.account_id), array[item], at);
+    price := (credits_private.rate_items(account.rate_card, account.plan,
+      credits_private.top_ups_enabled(account.account_id), array[item], at))[1];
   exception when sqlstate 'PC404' or sqlstate 'PC422' then
     price := (meter.unit, 0, jsonb_build_array(jsonb_build_object('component', 'no_rate', 'amount', 0)))::credits_private.price;
   end;
 
-  for slice in
-    select * from credits_private.draw(lots, price.unit, price.amount, at, case when account.additional_enabled then null else 0 end)
-  loop
-    drawn := drawn + slice.amount;
-    events := events || (account.account_id, at, 'slice', null, price.unit, slice.lot_id, null, slice.amount, null, null, null,
-      meter.meter_id, slice.ordinal, null, null)::credits_private.due_event;
+  slices := credits_private.draw(lots, price.unit, price.amount, at, case when account.additional_enabled then null else 0 end);
+  foreach slice in array slices loop
+    drawn := drawn + slice.spent;
     for i in 1 .. cardinality(lots) loop
       if lots[i].lot_id = slice.lot_id then
-        result.lots[i].available := lots[i].available - slice.amount;
+        result.lots[i].available := lots[i].available - slice.spent;
       end if;
     end loop;
   end loop;
 
-  result.events := (account.account_id, at, 'meter', null, price.unit, null, null, price.amount - drawn, null, null, null,
-      meter.meter_id, null, item, case when drawn = price.amount then price.breakdown
-        else price.breakdown || jsonb_build_object('component', 'shortfall', 'amount', drawn - price.amount) end
-    )::credits_private.due_event || events;
+  result.events := array[credits_private.due(account.account_id, at, 'meter', unit => price.unit, amount => price.amount - drawn,
+    meter_id => meter.meter_id, item => item, slices => slices,
+    breakdown => case when drawn = price.amount then price.breakdown
+      else price.breakdown || jsonb_build_object('component', 'shortfall', 'amount', drawn - price.amount) end)];
   return result;
 end
 $$;
@@ -292,7 +302,7 @@ $$;
 -- charge their day (until meters_until: a forecast goes on without them).
 --
 -- Kinds of events: hold_end (a slice returns to its lot), expiry (of an amount of a lot), lot_end (a lot is cut short),
--- period (the account after a boundary), refill (a new lot), meter (an entry) and slice (what it draws). PC422 where there would be no end of them.
+-- period (the account after a boundary), refill (a new lot), meter (a usage entry). PC422 where there would be no end of them.
 create or replace function credits_private.project(
   account credits.accounts, until timestamptz, meters_until timestamptz default 'infinity')
 returns credits_private.projection
@@ -308,6 +318,7 @@ declare
   plan credits.plans;
   due_at timestamptz;
   last_lot_id bigint;
+  lot credits.lots;
   meters credits.meters[] := '{}';
   charged credits_private.projection;
 begin
@@ -319,8 +330,8 @@ begin
 
   select coalesce(max(l.lot_id), 0) into last_lot_id from credits.lots l where l.account_id = account.account_id;
   slices := array(
-    select (h.account_id, h.expires_at, 'hold_end', h.hold_id, h.unit, s.lot_id, null, s.amount, null, null, null,
-      null, null, null, null)::credits_private.due_event
+    select credits_private.due(h.account_id, h.expires_at, 'hold_end', hold_id => h.hold_id, unit => h.unit, lot_id => s.lot_id,
+      amount => s.amount)
     from credits.holds h
     left join credits.hold_slices s on s.account_id = h.account_id and s.hold_id = h.hold_id and s.unit = h.unit
     where h.account_id = account.account_id and h.status = 'open' and h.expires_at <= until
@@ -367,8 +378,7 @@ begin
       live := rolled.lots;
       account := credits_private.next_period(account, due_at);
       events := events || rolled.events
-        || (account.account_id, due_at, 'period', null, null, null, null, null, null, null, account, null, null, null,
-          null)::credits_private.due_event;
+        || credits_private.due(account.account_id, due_at, 'period', account => account);
 
       if account.plan is not null then
         if plan.plan is distinct from account.plan then
@@ -382,8 +392,9 @@ begin
         loop
           events := events || event;
           last_lot_id := event.lot_id;
-          live := live || credits_private.draft_lot(account.account_id, event.lot_id, event.unit, event.bucket, due_at,
-            event.expires_at, 'refill', amount => event.amount, plan => event.plan);
+          lot := credits_private.new_lot(account.account_id, event.unit, 'included', event.amount, due_at, event.expires_at, 'refill');
+          lot.lot_id := event.lot_id;
+          live := live || lot;
         end loop;
       end if;
     end if;

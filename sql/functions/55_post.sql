@@ -1,115 +1,113 @@
--- The one writer of entries, postings and lots.
---
--- Callers say what happened, as drafts: entries numbered from 1 in each account, the movements of each entry, and the
--- lots that are new. post() gives them their place in the log, works out every running figure, and writes. It is
--- set-based: one spend or the refills of a thousand accounts are the same statement.
---
--- The caller has the accounts' locks.
+-- The one writer of entries, postings and lots. Every change of a balance comes through post(), under the account's lock.
 
-create or replace function credits_private.draft_entry(
-  account_id text, seq int, unit text, kind text, at timestamptz, operation text default null,
-  member_id text default null, usage jsonb default null, breakdown jsonb default null,
-  idempotency_key text default null, refunds_seq bigint default null, reason text default null,
-  metadata jsonb default null, hold_id bigint default null, purchase_id bigint default null)
+-- A lot as it is to be written. lot_id is given by post().
+create or replace function credits_private.new_lot(
+  account_id text, unit text, bucket text, amount numeric, starts_at timestamptz, expires_at timestamptz, source text)
+returns credits.lots
+language plpgsql stable
+as $$
+declare
+  lot credits.lots;
+begin
+  lot.account_id := account_id;
+  lot.unit := unit;
+  lot.bucket := bucket;
+  select b.draw_order, b.counts_as into lot.draw_order, lot.counts_as from credits.buckets b where b.bucket = new_lot.bucket;
+  lot.priority := 100;
+  lot.granted := amount;
+  lot.spent := 0;
+  lot.held := 0;
+  lot.forfeited := 0;
+  lot.available := amount;
+  lot.version := 1;
+  lot.starts_at := starts_at;
+  lot.expires_at := expires_at;
+  lot.source := source;
+  return lot;
+end
+$$;
+
+create or replace function credits_private.new_entry(account_id text, unit text, kind text, at timestamptz)
 returns credits.entries
-language plpgsql volatile
+language plpgsql immutable
 as $$
 declare
   entry credits.entries;
 begin
   entry.account_id := account_id;
-  entry.seq := seq;
   entry.unit := unit;
   entry.kind := kind;
-  entry.operation := operation;
-  entry.member_id := member_id;
-  entry.usage := usage;
-  entry.breakdown := breakdown;
-  entry.idempotency_key := idempotency_key;
-  entry.refunds_seq := refunds_seq;
-  entry.hold_id := hold_id;
-  entry.purchase_id := purchase_id;
-  entry.reason := reason;
   entry.occurred_at := at;
-  entry.recorded_at := credits_private.now();
-  entry.metadata := metadata;
   return entry;
 end
 $$;
 
+-- Writes an entry, with what it does to lots: the slices of lots that there are, in order, and lots that are new. Gives
+-- the entry its place in the log, works out the figures of entry, postings and lots, and returns the entry.
 create or replace function credits_private.post(
-  entries credits.entries[], movements credits_private.movement[], lots credits.lots[] default '{}')
-returns setof credits.entries
+  entry credits.entries, slices credits_private.slice[], new_lots credits.lots[] default '{}')
+returns credits.entries
 language plpgsql volatile
 as $$
-#variable_conflict use_column
+declare
+  last credits.entries;
+  slice credits_private.slice;
+  lot credits.lots;
+  lots credits.lots[] := '{}';
+  amounts numeric[] := '{}';
 begin
-  return query
-    with movement as materialized (
-      select m.account_id, m.seq, m.ordinal, m.lot_id, coalesce(l.bucket, n.bucket) as bucket,
-        m.granted - m.spent - m.forfeited as amount,
-        coalesce(l.version, 0) + row_number() over lot as version,
-        coalesce(l.granted, 0) + sum(m.granted) over lot as granted,
-        coalesce(l.spent, 0) + sum(m.spent) over lot as spent,
-        coalesce(l.forfeited, 0) + sum(m.forfeited) over lot as forfeited,
-        row_number() over (partition by m.account_id, m.lot_id order by m.seq desc, m.ordinal desc) = 1 as last
-      from unnest(post.movements) m
-      left join credits.lots l on l.account_id = m.account_id and l.lot_id = m.lot_id
-      left join unnest(post.lots) n on n.account_id = m.account_id and n.lot_id = m.lot_id
-      window lot as (partition by m.account_id, m.lot_id order by m.seq, m.ordinal rows unbounded preceding)
-    ),
-    entry as materialized (
-      select e.*, last.seq as last_seq, coalesce(sums.included, 0) as included_sum, coalesce(sums.additional, 0) as additional_sum,
-        coalesce(balance.amount, 0)
-          + sum(coalesce(sums.included + sums.additional, 0)) over (
-            partition by e.account_id, e.unit order by e.seq rows unbounded preceding) as balance
-      from unnest(post.entries) e
-      cross join lateral (
-        select coalesce(max(x.seq), 0) as seq from credits.entries x where x.account_id = e.account_id
-      ) last
-      left join lateral (
-        select sum(l.granted - l.spent - l.forfeited) as amount
-        from credits.lots l where l.account_id = e.account_id and l.unit = e.unit and l.open
-      ) balance on true
-      left join (
-        select m.account_id, m.seq,
-          coalesce(sum(m.amount) filter (where b.counts_as = 'included'), 0) as included,
-          coalesce(sum(m.amount) filter (where b.counts_as = 'additional'), 0) as additional
-        from movement m join credits.buckets b on b.bucket = m.bucket
-        group by m.account_id, m.seq
-      ) sums on sums.account_id = e.account_id and sums.seq = e.seq
-    ),
-    granted_lot as (
-      insert into credits.lots (
-        account_id, lot_id, unit, bucket, priority, granted, spent, forfeited, version, starts_at, expires_at, source,
-        plan, reason, purchase_id, price, currency)
-      select n.account_id, n.lot_id, n.unit, n.bucket, n.priority, m.granted, m.spent, m.forfeited, m.version,
-        n.starts_at, n.expires_at, n.source, n.plan, n.reason, n.purchase_id, n.price, n.currency
-      from unnest(post.lots) n
-      join movement m on m.account_id = n.account_id and m.lot_id = n.lot_id and m.last
-    ),
-    moved_lot as (
-      update credits.lots l
-      set granted = m.granted, spent = m.spent, forfeited = m.forfeited, version = m.version
-      from movement m
-      where m.last and l.account_id = m.account_id and l.lot_id = m.lot_id
-    ),
-    posting as (
-      insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
-      select m.account_id, e.last_seq + m.seq, m.ordinal, m.lot_id, m.version, m.amount, m.granted, m.spent, m.forfeited
-      from movement m
-      join entry e on e.account_id = m.account_id and e.seq = m.seq
-    ),
-    written as (
-      insert into credits.entries (
-        account_id, seq, unit, kind, operation, amount, included, additional, balance_after, member_id, usage,
-        breakdown, idempotency_key, refunds_seq, hold_id, purchase_id, reason, occurred_at, recorded_at, metadata)
-      select e.account_id, e.last_seq + e.seq, e.unit, e.kind, e.operation, e.included_sum + e.additional_sum,
-        e.included_sum, e.additional_sum, e.balance, e.member_id, e.usage, e.breakdown, e.idempotency_key,
-        e.refunds_seq, e.hold_id, e.purchase_id, e.reason, e.occurred_at, e.recorded_at, e.metadata
-      from entry e
-      returning *
-    )
-    select w.* from written w order by w.account_id, w.seq;
+  entry.included := 0;
+  entry.additional := 0;
+
+  foreach slice in array slices loop
+    update credits.lots l
+    set spent = l.spent + slice.spent, forfeited = l.forfeited + slice.forfeited, version = l.version + 1
+    where l.account_id = entry.account_id and l.lot_id = slice.lot_id
+    returning l.* into lot;
+    lots := lots || lot;
+    amounts := amounts || -(slice.spent + slice.forfeited);
+    if lot.counts_as = 'included' then
+      entry.included := entry.included - slice.spent - slice.forfeited;
+    else
+      entry.additional := entry.additional - slice.spent - slice.forfeited;
+    end if;
+  end loop;
+
+  foreach lot in array new_lots loop
+    insert into credits.lots as l (
+      account_id, lot_id, unit, bucket, draw_order, counts_as, priority, granted, starts_at, expires_at, source, plan, reason,
+      purchase_id, price, currency)
+    select lot.account_id, coalesce(max(x.lot_id), 0) + 1, lot.unit, lot.bucket, lot.draw_order, lot.counts_as, lot.priority,
+      lot.granted, lot.starts_at, lot.expires_at, lot.source, lot.plan, lot.reason, lot.purchase_id, lot.price, lot.currency
+    from credits.lots x where x.account_id = lot.account_id
+    returning l.* into lot;
+    lots := lots || lot;
+    amounts := amounts || lot.granted::numeric;
+    if lot.counts_as = 'included' then
+      entry.included := entry.included + lot.granted;
+    else
+      entry.additional := entry.additional + lot.granted;
+    end if;
+  end loop;
+
+  -- The place after the last entry. Its balance is the one to go on from, if it is in the same unit.
+  select e.seq, e.unit, e.balance_after into last.seq, last.unit, last.balance_after
+  from credits.entries e where e.account_id = entry.account_id order by e.seq desc limit 1;
+  if last.unit is distinct from entry.unit then
+    select coalesce(sum(l.granted - l.spent - l.forfeited), 0) - entry.included - entry.additional into last.balance_after
+    from credits.lots l where l.account_id = entry.account_id and l.unit = entry.unit and l.open;
+  end if;
+  entry.seq := coalesce(last.seq, 0) + 1;
+  entry.amount := entry.included + entry.additional;
+  entry.balance_after := last.balance_after + entry.amount;
+  entry.recorded_at := credits_private.now();
+  insert into credits.entries select entry.*;
+
+  for i in 1 .. cardinality(lots) loop
+    insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
+    values (entry.account_id, entry.seq, i, lots[i].lot_id, lots[i].version, amounts[i], lots[i].granted, lots[i].spent,
+      lots[i].forfeited);
+  end loop;
+  return entry;
 end
 $$;

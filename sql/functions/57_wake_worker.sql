@@ -12,5 +12,8 @@ begin
     using 'charge_top_up', json_build_object('account_id', account_id, 'purchase_id', purchase_id),
       'top_up:' || account_id || ':' || purchase_id;
   end if;
+exception when others then
+  -- A queue that is not ours to write to, or out of order, is no reason to refuse a spend.
+  raise warning 'pgcredits could not wake its worker: %', sqlerrm;
 end
 $$;

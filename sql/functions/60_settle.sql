@@ -21,107 +21,65 @@ create or replace function credits_private.account_time(account_id text)
 returns timestamptz
 language plpgsql volatile
 as $$
-declare
-  last timestamptz;
 begin
-  select e.occurred_at into last
-  from credits.entries e where e.account_id = account_time.account_id
-  order by e.seq desc limit 1;
-  return greatest(credits_private.now(), last);
+  return greatest(credits_private.now(), (
+    select e.occurred_at from credits.entries e where e.account_id = account_time.account_id order by e.seq desc limit 1));
 end
 $$;
 
--- Writes events down, of accounts that the caller has locked: those that fell due, or those of a change of plan. Each
--- entry bears its own instant, so that the log reads as if it had been written then.
-create or replace function credits_private.write_down(events credits_private.due_event[])
-returns void
+-- Writes events down, of one account that the caller has locked: those that fell due, or those of a change of plan. Each
+-- entry bears its own instant, so that the log reads as if it had been written then. Returns the account after them.
+create or replace function credits_private.write_down(account_id text, events credits_private.due_event[])
+returns credits.accounts
 language plpgsql volatile
 as $$
 declare
-  written int;
+  event credits_private.due_event;
+  entry credits.entries;
+  lot credits.lots;
+  account credits.accounts;
 begin
-  update credits.holds h
-  set status = 'expired', ended_at = e.at
-  from (select distinct d.account_id, d.hold_id, d.at from unnest(events) d where d.kind = 'hold_end') e
-  where h.account_id = e.account_id and h.hold_id = e.hold_id and h.status = 'open';
+  foreach event in array events loop
+    case event.kind
+      when 'hold_end' then
+        update credits.holds h set status = 'expired', ended_at = event.at
+        where h.account_id = write_down.account_id and h.hold_id = event.hold_id and h.status = 'open';
+        update credits.lots l set held = l.held - event.amount
+        where l.account_id = write_down.account_id and l.lot_id = event.lot_id;
+      when 'lot_end' then
+        update credits.lots l set expires_at = event.expires_at
+        where l.account_id = write_down.account_id and l.lot_id = event.lot_id;
+      when 'expiry' then
+        perform credits_private.post(credits_private.new_entry(account_id, event.unit, 'expiry', event.at),
+          array[(event.lot_id, 0, event.amount)::credits_private.slice]);
+      when 'refill' then
+        lot := credits_private.new_lot(account_id, event.unit, 'included', event.amount, event.at, event.expires_at, 'refill');
+        lot.plan := event.plan;
+        perform credits_private.post(credits_private.new_entry(account_id, event.unit, 'refill', event.at), '{}', array[lot]);
+      when 'period' then
+        account := event.account;
+      when 'meter' then
+        entry := credits_private.new_entry(account_id, event.unit, 'usage', event.at);
+        entry.operation := (event.item).operation;
+        entry.usage := (event.item).usage;
+        entry.breakdown := event.breakdown;
+        perform credits_private.post(entry, event.slices);
+        update credits.meters m
+        set accrued = 0, read_at = event.at, charged_until = event.at, shortfall = m.shortfall + event.amount
+        where m.account_id = write_down.account_id and m.meter_id = event.meter_id;
+    end case;
+  end loop;
 
-  update credits.lots l
-  set held = l.held - e.returned, expires_at = coalesce(e.expires_at, l.expires_at)
-  from (
-    select d.account_id, d.lot_id, coalesce(sum(d.amount) filter (where d.kind = 'hold_end'), 0) as returned,
-      min(d.expires_at) filter (where d.kind = 'lot_end') as expires_at
-    from unnest(events) d where d.kind in ('hold_end', 'lot_end')
-    group by d.account_id, d.lot_id
-  ) e
-  where l.account_id = e.account_id and l.lot_id = e.lot_id;
-
-  with numbered as materialized (
-    select d.*, (count(*) filter (where d.kind <> 'slice') over (
-      partition by d.account_id order by d.ordinality rows unbounded preceding))::int as seq
-    from unnest(events) with ordinality d where d.kind in ('expiry', 'refill', 'meter', 'slice')
-  )
-  select count(*) into written from credits_private.post(
-    array(
-      select credits_private.draft_entry(n.account_id, n.seq, n.unit, case n.kind when 'meter' then 'usage' else n.kind end,
-        n.at, operation => (n.item).operation, usage => (n.item).usage, breakdown => n.breakdown)
-      from numbered n where n.kind <> 'slice'),
-    array(
-      select (n.account_id, n.seq, coalesce(n.ordinal, 1), n.lot_id, case n.kind when 'refill' then n.amount else 0 end,
-        case n.kind when 'slice' then n.amount else 0 end,
-        case n.kind when 'expiry' then n.amount else 0 end)::credits_private.movement
-      from numbered n where n.kind <> 'meter'),
-    array(
-      select credits_private.draft_lot(n.account_id, n.lot_id, n.unit, n.bucket, n.at, n.expires_at, 'refill', plan => n.plan)
-      from numbered n where n.kind = 'refill'));
-
-  -- The day that is open begins at the last midnight that was charged.
-  update credits.meters m
-  set accrued = 0, read_at = e.at, charged_until = e.at, shortfall = m.shortfall + e.shortfall
-  from (
-    select d.account_id, d.meter_id, max(d.at) as at, sum(d.amount) as shortfall
-    from unnest(events) d where d.kind = 'meter' group by d.account_id, d.meter_id
-  ) e
-  where m.account_id = e.account_id and m.meter_id = e.meter_id;
-
-  update credits.accounts a
-  set (plan, anchor, period_index, period_start, period_end, pending_plan, cancels_at_period_end)
-    = ((e.account).plan, (e.account).anchor, (e.account).period_index, (e.account).period_start, (e.account).period_end,
-      (e.account).pending_plan, (e.account).cancels_at_period_end)
-  from (
-    select distinct on (d.account_id) d.account_id, d.account
-    from unnest(events) with ordinality d where d.kind = 'period' order by d.account_id, d.ordinality desc
-  ) e
-  where a.account_id = e.account_id;
-
-  update credits.accounts a
-  set next_due_at = credits_private.next_due(a.account_id, a.period_end)
-  where a.account_id in (select d.account_id from unnest(events) d);
-end
-$$;
-
--- Settles accounts that the caller has locked: writes down what has fallen due until an instant.
-create or replace function credits_private.settle(account_ids text[], until timestamptz)
-returns void
-language plpgsql volatile
-as $$
-begin
-  perform credits_private.write_down(array(
-    select p.events[i]
-    from credits.accounts a
-    cross join lateral credits_private.project(a, until) p
-    cross join lateral generate_subscripts(p.events, 1) i
-    where a.account_id = any (account_ids) and a.next_due_at <= until
-    order by a.account_id, i));
-
-  -- Where the instant turned out to bring nothing, look ahead again.
-  update credits.accounts a
-  set next_due_at = credits_private.next_due(a.account_id, a.period_end)
-  where a.account_id = any (account_ids) and a.next_due_at <= until;
-
-  perform credits_private.top_up_if_low(a.account_id, until)
-  from credits.accounts a
-  join credits.top_up_settings t on t.account_id = a.account_id and t.enabled
-  where a.account_id = any (account_ids);
+  if account.account_id is not null then
+    update credits.accounts a
+    set plan = account.plan, anchor = account.anchor, period_index = account.period_index, period_start = account.period_start,
+      period_end = account.period_end, pending_plan = account.pending_plan, cancels_at_period_end = account.cancels_at_period_end,
+      next_due_at = credits_private.next_due(write_down.account_id, account.period_end)
+    where a.account_id = write_down.account_id
+    returning a.* into account;
+    return account;
+  end if;
+  return credits_private.look_ahead(account_id);
 end
 $$;
 
@@ -140,15 +98,30 @@ as $$
     'infinity')
 $$;
 
--- An account that its writer has locked, settled until "at".
+-- Brings next_due_at up to date, after something that may have changed it.
+create or replace function credits_private.look_ahead(account_id text)
+returns credits.accounts
+language plpgsql volatile
+as $$
+declare
+  account credits.accounts;
+begin
+  update credits.accounts a set next_due_at = credits_private.next_due(a.account_id, a.period_end)
+  where a.account_id = look_ahead.account_id
+  returning a.* into account;
+  return account;
+end
+$$;
+
+-- An account that its writer has locked, settled until "at": what has fallen due is written down.
 create or replace function credits_private.settled(account credits.accounts, at timestamptz)
 returns credits.accounts
 language plpgsql volatile
 as $$
 begin
   if account.next_due_at <= at then
-    perform credits_private.settle(array[account.account_id], at);
-    select a.* into account from credits.accounts a where a.account_id = account.account_id;
+    account := credits_private.write_down(account.account_id, (credits_private.project(account, at)).events);
+    perform credits_private.top_up_if_low(account, at);
   end if;
   return account;
 end
@@ -163,22 +136,23 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  at timestamptz;
-  due text[];
+  at timestamptz := credits_private.now();
+  account credits.accounts;
+  settled int := 0;
 begin
   perform credits_private.check_service();
-  at := credits_private.now();
-  due := array(
-    select a.account_id from credits.accounts a
+  for account in
+    select a.* from credits.accounts a
     where a.next_due_at <= at and a.next_due_at < 'infinity'
     order by a.next_due_at
     limit batch
-    for no key update skip locked);
-  if due <> '{}' then
-    perform credits_private.settle(due, at);
-  end if;
-  return cardinality(due);
+    for no key update skip locked
+  loop
+    perform credits_private.settled(account, at);
+    settled := settled + 1;
+  end loop;
+  return settled;
 end
 $$;
 comment on function credits.settle_due(int) is
-  'Writes down what has fallen due (expiries, rollovers, refills) in up to "batch" accounts, skipping locked ones, and returns how many. The worker calls it until it returns 0. Balances never wait for it. Service only.';
+  'Writes down what has fallen due (expiries, rollovers, refills, ends of holds, meters) in up to "batch" accounts, skipping locked ones, and returns how many. The worker calls it until it returns 0. Balances never wait for it. Service only.';

@@ -48,13 +48,12 @@ begin
   from credits.entries e
   where e.account_id = account.account_id and e.seq >= since and e.kind = 'usage' and e.unit = main;
 
-  select additional + coalesce(sum(s.amount) filter (where b.counts_as = 'additional'), 0),
+  select additional + coalesce(sum(s.amount) filter (where l.counts_as = 'additional'), 0),
     by_member + coalesce(sum(s.amount) filter (where h.member_id = drawn_in_period.member_id), 0)
   into additional, by_member
   from credits.holds h
   join credits.hold_slices s on s.account_id = h.account_id and s.hold_id = h.hold_id and s.unit = h.unit
   join credits.lots l on l.account_id = s.account_id and l.lot_id = s.lot_id
-  join credits.buckets b on b.bucket = l.bucket
   where h.account_id = account.account_id and h.status = 'open' and h.expires_at > at and h.unit = main;
 end
 $$;
@@ -82,12 +81,9 @@ as $$
 declare
   cap numeric;
 begin
-  if member_id is null or unit <> credits_private.main_unit(account.rate_card) then
-    return null;
-  end if;
   select m.period_cap into cap from credits.members m
   where m.account_id = account.account_id and m.member_id = member_allowed.member_id;
-  if cap is null then
+  if cap is null or unit <> credits_private.main_unit(account.rate_card) then
     return null;
   end if;
   return greatest(0, cap - (credits_private.drawn_in_period(account, at, member_id => member_id)).by_member);
@@ -108,8 +104,9 @@ language sql stable
 as $$
   select g
   from unnest(items) i
+  join credits.operations o on o.rate_card = account.rate_card and o.operation = i.operation and o.gates > 0
   join credits.gates g on g.rate_card = account.rate_card and g.operation = i.operation
-  where credits_private.trusted_usage(coalesce(i.usage, '{}'), account.plan, top_ups) @> g.match
+  where credits_private.trusted_usage(i.usage, account.plan, top_ups) @> g.match
     and not case g.requires
       when 'plan' then account.plan is not null and account.plan = any (g.plans)
       when 'top_ups' then top_ups
@@ -130,11 +127,10 @@ declare
   additional_allowed numeric := credits_private.additional_allowed(account, unit, at);
   member_allowed numeric := credits_private.member_allowed(account, member_id, unit, at);
 begin
-  select coalesce(sum(l.available) filter (where b.counts_as = 'included'), 0),
-    coalesce(sum(l.available) filter (where b.counts_as = 'additional'), 0)
+  select coalesce(sum(l.available) filter (where l.counts_as = 'included'), 0),
+    coalesce(sum(l.available) filter (where l.counts_as = 'additional'), 0)
   into included, additional
   from unnest(lots) l
-  join credits.buckets b on b.bucket = l.bucket
   where l.unit = limits.unit and credits_private.usable(l, at);
 
   available := least(included + least(additional, additional_allowed), member_allowed);
@@ -148,10 +144,11 @@ begin
 end
 $$;
 
--- The price of a job and what blocks it: one row a unit, main unit first. account and lots as they stand at the instant.
--- PC404, PC422.
+-- What blocks a job of these prices, and how much could be drawn: one row a unit. account and lots as they stand at the
+-- instant.
 create or replace function credits_private.assess(
-  account credits.accounts, lots credits.lots[], top_ups boolean, items credits.item[], member_id text, at timestamptz)
+  account credits.accounts, lots credits.lots[], top_ups boolean, items credits.item[], prices credits_private.price[],
+  member_id text, at timestamptz)
 returns setof credits.quote_line
 language plpgsql stable
 as $$
@@ -163,11 +160,11 @@ declare
 begin
   gate := case (credits_private.unmet_gate(account, top_ups, items)).requires
     when 'plan' then 'plan_required' when 'top_ups' then 'top_ups_required' end;
-  for price in select * from credits_private.rate_items(account.rate_card, account.plan, top_ups, items, at) loop
+  foreach price in array prices loop
     limits := credits_private.limits(account, lots, price.unit, price.amount, member_id, at);
     line.unit := price.unit;
     line.amount := price.amount;
-    line.available := limits.available;
+    line.available := round(limits.available, scale(price.amount));
     line.blocked_by := coalesce(gate, limits.blocked_by);
     line.affordable := line.blocked_by is null;
     line.breakdown := price.breakdown;
@@ -183,19 +180,30 @@ return (operation, coalesce(nullif(usage, 'null'), '{}'))::credits.item;
 comment on function credits.item(text, jsonb) is
   'An operation with its usage, for quote_items and spend_items: array[credits.item(''upload'', ''{"asset":"video"}''), ...].';
 
+create or replace function credits_private.quote(account_id text, items credits.item[])
+returns setof credits.quote_line
+language plpgsql stable
+as $$
+declare
+  account credits.accounts := credits_private.visible_account(account_id);
+  at timestamptz := credits_private.account_time(account_id);
+  present credits_private.projection := credits_private.project(account, at);
+  top_ups boolean := credits_private.top_ups_enabled(account_id);
+begin
+  return query select * from credits_private.assess(present.account, present.lots, top_ups, items,
+    credits_private.rate_items(account.rate_card, (present.account).plan, top_ups, items, at),
+    credits_private.claim('member_id'), at);
+end
+$$;
+
 create or replace function credits.quote_items(account_id text, items credits.item[])
 returns setof credits.quote_line
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
-declare
-  account credits.accounts := credits_private.visible_account(account_id);
-  at timestamptz := credits_private.account_time(account_id);
-  present credits_private.projection := credits_private.project(account, at);
 begin
-  return query select * from credits_private.assess(present.account, present.lots,
-    credits_private.top_ups_enabled(account_id), items, credits_private.claim('member_id'), at);
+  return query select * from credits_private.quote(account_id, items);
 end
 $$;
 comment on function credits.quote_items(text, credits.item[]) is
@@ -203,11 +211,13 @@ comment on function credits.quote_items(text, credits.item[]) is
 
 create or replace function credits.quote(account_id text, operation text, usage jsonb default '{}')
 returns setof credits.quote_line
-language sql stable security definer
+language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
-  select * from credits.quote_items(account_id, array[credits.item(operation, usage)])
+begin
+  return query select * from credits_private.quote(account_id, array[credits.item(operation, usage)]);
+end
 $$;
 comment on function credits.quote(text, text, jsonb) is
   'The price of one operation, before it is spent: one row a unit with amount, what is available, and what blocks it. PC403 another account; PC404 unknown account or operation; PC422 bad usage, or no rate for it.';

@@ -17,14 +17,27 @@ begin
 end
 $$;
 
+-- Items with their usage as it is compared: null is {}.
+create or replace function credits_private.items(items credits.item[])
+returns credits.item[]
+language sql immutable
+return array(select credits.item(i.operation, i.usage) from unnest(items) with ordinality i order by i.ordinality);
+
 -- A request as it is logged, and held against a repetition: one item as it is, a job as the list of its items.
 create or replace function credits_private.logged(items credits.item[], out operation text, out usage jsonb)
-language sql immutable
+language plpgsql immutable
 as $$
-  select case when count(distinct i.operation) = 1 then min(i.operation) end,
-    case when count(*) = 1 then jsonb_agg(i.usage) -> 0
-      else jsonb_agg(jsonb_build_object('operation', i.operation, 'usage', i.usage)) end
-  from unnest(items) i
+begin
+  if cardinality(items) = 1 then
+    operation := items[1].operation;
+    usage := items[1].usage;
+    return;
+  end if;
+  select case when min(i.operation) = max(i.operation) and count(i.operation) = count(*) then min(i.operation) end,
+    jsonb_agg(jsonb_build_object('operation', i.operation, 'usage', i.usage) order by i.ordinality)
+  into operation, usage
+  from unnest(items) with ordinality i;
+end
 $$;
 
 create or replace function credits_private.fail_key_reused(idempotency_key text, original text)
@@ -64,7 +77,7 @@ begin
 end
 $$;
 
--- Raises what an assessment found, or returns.
+-- Raises what stands between an account and a job. PC402, PC403.
 create or replace function credits_private.refuse(
   account credits.accounts, top_ups boolean, items credits.item[], line credits.quote_line, member_id text)
 returns void
@@ -72,13 +85,9 @@ language plpgsql stable
 as $$
 declare
   gate credits.gates;
-  shortage jsonb;
-begin
-  if line.blocked_by is null then
-    return;
-  end if;
-  shortage := jsonb_build_object('unit', line.unit, 'required', line.amount, 'available', line.available,
+  shortage jsonb := jsonb_build_object('unit', line.unit, 'required', line.amount, 'available', line.available,
     'shortfall', line.amount - line.available, 'next_refill_at', credits_private.next_refill(account, line.unit));
+begin
   case line.blocked_by
     when 'plan_required' then
       gate := credits_private.unmet_gate(account, top_ups, items);
@@ -102,7 +111,7 @@ begin
       perform credits_private.fail('PC402',
         shortage || jsonb_build_object('limit', 'period_limit', 'period_limit', account.additional_period_limit),
         'Have an admin raise the limit on additional credits, or wait for the next period.');
-    else
+    when 'insufficient_credits' then
       perform credits_private.fail('PC402',
         shortage || jsonb_build_object('smallest_pack', credits_private.smallest_pack(account, line.unit, line.amount - line.available)),
         'Wait for the next refill, or add credits.');
@@ -125,13 +134,13 @@ as $$
 $$;
 
 -- The user was shown a price: refuse to charge more. PC409; PC422 when there is no one price to compare.
-create or replace function credits_private.check_max_amount(max_amount numeric, lines credits.quote_line[])
+create or replace function credits_private.check_max_amount(max_amount numeric, prices credits_private.price[])
 returns void
 language plpgsql immutable
 as $$
 declare
   priced_units int;
-  line record;
+  above record;
 begin
   if max_amount is null then
     return;
@@ -139,21 +148,21 @@ begin
     perform credits_private.fail_invalid('max_amount', 'not_a_price', 'Give a number from 0.');
   end if;
 
-  select count(*) filter (where l.amount > 0) into priced_units from unnest(lines) l;
+  select count(*) into priced_units from unnest(prices) p where p.amount > 0;
   if priced_units > 1 then
     perform credits_private.fail_invalid('max_amount', 'several_units',
       'A price in several units has no one maximum: leave max_amount out.');
   end if;
-  select l.unit, l.amount into line from unnest(lines) l where l.amount > max_amount;
+  select p.unit, p.amount into above from unnest(prices) p where p.amount > max_amount;
   if found then
     perform credits_private.fail_conflict('price_above_max_amount', 'Show the new price and ask again.',
-      jsonb_build_object('unit', line.unit, 'amount', line.amount, 'max_amount', max_amount));
+      jsonb_build_object('unit', above.unit, 'amount', above.amount, 'max_amount', max_amount));
   end if;
 end
 $$;
 
--- Settles a locked account and admits a job that it may pay, with all that drawing it needs; or refuses. PC402, PC403,
--- PC404, PC409 price above max_amount, PC422.
+-- Settles a locked account and prices a job for it; refuses one whose gate or price is not met. What is returned is all
+-- that drawing it needs. PC403, PC404, PC409 price above max_amount, PC422.
 create or replace function credits_private.admit(
   account credits.accounts, items credits.item[], member_id text, max_amount numeric)
 returns credits_private.admission
@@ -161,20 +170,63 @@ language plpgsql volatile
 as $$
 declare
   admission credits_private.admission;
-  line credits.quote_line;
 begin
   admission.at := credits_private.account_time(account.account_id);
   admission.account := credits_private.settled(account, admission.at);
-  admission.lots := array(select l from credits.lots l where l.account_id = account.account_id and l.open);
   admission.top_ups := credits_private.top_ups_enabled(account.account_id);
-  admission.lines := array(
-    select l from credits_private.assess(
-      admission.account, admission.lots, admission.top_ups, items, member_id, admission.at) l);
-  perform credits_private.check_max_amount(max_amount, admission.lines);
-  foreach line in array admission.lines loop
-    perform credits_private.refuse(admission.account, admission.top_ups, items, line, member_id);
-  end loop;
+  admission.prices := credits_private.rate_items(
+    account.rate_card, (admission.account).plan, admission.top_ups, items, admission.at);
+  perform credits_private.check_max_amount(max_amount, admission.prices);
+  admission.lots := array(select l from credits.lots l where l.account_id = account.account_id and l.open);
+  if (credits_private.unmet_gate(admission.account, admission.top_ups, items)).gate_id is not null then
+    perform credits_private.refuse_job(admission, items, member_id);
+  end if;
   return admission;
+end
+$$;
+
+-- The slices of a price, within all limits. Where they do not reach it, the assessment says why. PC402, PC403.
+create or replace function credits_private.draw_price(
+  admission credits_private.admission, price credits_private.price, items credits.item[], member_id text)
+returns credits_private.slice[]
+language plpgsql stable
+as $$
+declare
+  slices credits_private.slice[];
+  drawn numeric := 0;
+  slice credits_private.slice;
+begin
+  slices := credits_private.draw(admission.lots, price.unit, price.amount, admission.at,
+    credits_private.additional_allowed(admission.account, price.unit, admission.at));
+  foreach slice in array slices loop
+    drawn := drawn + slice.spent;
+  end loop;
+  if drawn < price.amount
+    or price.amount > credits_private.member_allowed(admission.account, member_id, price.unit, admission.at) then
+    perform credits_private.refuse_job(admission, items, member_id);
+  end if;
+  return slices;
+end
+$$;
+
+-- Refuses a job with the reason that a quote would show. PC402, PC403.
+create or replace function credits_private.refuse_job(
+  admission credits_private.admission, items credits.item[], member_id text)
+returns void
+language plpgsql stable
+as $$
+declare
+  line credits.quote_line;
+begin
+  for line in
+    select * from credits_private.assess(
+      admission.account, admission.lots, admission.top_ups, items, admission.prices, member_id, admission.at)
+  loop
+    if line.blocked_by is not null then
+      perform credits_private.refuse(admission.account, admission.top_ups, items, line, member_id);
+    end if;
+  end loop;
+  raise exception 'a job was refused that the assessment does not block';
 end
 $$;
 
@@ -188,12 +240,10 @@ declare
   request record;
   original credits.entries;
   admission credits_private.admission;
-  line credits.quote_line;
-  entries credits.entries[] := '{}';
-  movements credits_private.movement[] := '{}';
+  price credits_private.price;
+  entry credits.entries;
 begin
   perform credits_private.check_labels(idempotency_key, member_id);
-  items := array(select credits.item(i.operation, i.usage) from unnest(items) i);
   request := credits_private.logged(items);
   account := credits_private.lock_account(account_id);
 
@@ -216,19 +266,17 @@ begin
   end if;
 
   admission := credits_private.admit(account, items, member_id, max_amount);
-
-  foreach line in array admission.lines loop
-    entries := entries || credits_private.draft_entry(account_id, cardinality(entries) + 1, line.unit, 'usage', admission.at,
-      operation => request.operation, member_id => member_id, usage => request.usage, breakdown => line.breakdown,
-      idempotency_key => idempotency_key, metadata => metadata);
-    movements := movements || array(
-      select (account_id, cardinality(entries), s.ordinal, s.lot_id, 0, s.amount, 0)::credits_private.movement
-      from credits_private.draw(admission.lots, line.unit, line.amount, admission.at,
-        credits_private.additional_allowed(admission.account, line.unit, admission.at)) s);
+  foreach price in array admission.prices loop
+    entry := credits_private.new_entry(account_id, price.unit, 'usage', admission.at);
+    entry.operation := request.operation;
+    entry.usage := request.usage;
+    entry.member_id := member_id;
+    entry.breakdown := price.breakdown;
+    entry.idempotency_key := idempotency_key;
+    entry.metadata := metadata;
+    return next credits_private.post(entry, credits_private.draw_price(admission, price, items, member_id));
   end loop;
-
-  return query select * from credits_private.post(entries, movements);
-  perform credits_private.top_up_if_low(account_id, admission.at);
+  perform credits_private.top_up_if_low(admission.account, admission.at);
 end
 $$;
 
@@ -242,7 +290,8 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
   perform credits_private.check_service();
-  return query select * from credits_private.charge(account_id, items, idempotency_key, member_id, max_amount, metadata);
+  return query select * from credits_private.charge(
+    account_id, credits_private.items(items), idempotency_key, member_id, max_amount, metadata);
 end
 $$;
 comment on function credits.spend_items(text, credits.item[], text, text, numeric, jsonb) is

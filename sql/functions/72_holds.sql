@@ -11,14 +11,14 @@ declare
   request record;
   original credits.holds;
   admission credits_private.admission;
-  line credits.quote_line;
+  price credits_private.price;
+  slices credits_private.slice[];
   new_hold_id bigint;
 begin
   perform credits_private.check_labels(idempotency_key, member_id);
   if expires_in is null or not (expires_in > interval '0' and expires_in <= interval '10 years') then
     perform credits_private.fail_invalid('expires_in', 'out_of_range', 'Give an interval above 0, at most 10 years.');
   end if;
-  items := array(select credits.item(i.operation, i.usage) from unnest(items) i);
   request := credits_private.logged(items);
   account := credits_private.lock_account(account_id);
 
@@ -42,27 +42,24 @@ begin
   admission := credits_private.admit(account, items, member_id, max_amount);
   select coalesce(max(h.hold_id), 0) + 1 into new_hold_id from credits.holds h where h.account_id = hold.account_id;
 
-  foreach line in array admission.lines loop
+  foreach price in array admission.prices loop
+    slices := credits_private.draw_price(admission, price, items, member_id);
     insert into credits.holds (
       account_id, hold_id, unit, amount, operation, usage, breakdown, plan, top_ups, member_id, idempotency_key,
       authorized_at, expires_at, metadata)
     values (
-      account_id, new_hold_id, line.unit, line.amount, request.operation, request.usage, line.breakdown,
+      account_id, new_hold_id, price.unit, price.amount, request.operation, request.usage, price.breakdown,
       (admission.account).plan, admission.top_ups, member_id, idempotency_key, admission.at, admission.at + expires_in, metadata);
-    with slice as (
-      insert into credits.hold_slices (account_id, hold_id, unit, ordinal, lot_id, amount)
-      select hold.account_id, new_hold_id, line.unit, s.ordinal, s.lot_id, s.amount
-      from credits_private.draw(admission.lots, line.unit, line.amount, admission.at,
-        credits_private.additional_allowed(admission.account, line.unit, admission.at)) s
-      returning *
-    )
-    update credits.lots l set held = l.held + s.amount
-    from slice s where l.account_id = s.account_id and l.lot_id = s.lot_id;
+    insert into credits.hold_slices (account_id, hold_id, unit, ordinal, lot_id, amount)
+    select hold.account_id, new_hold_id, price.unit, s.ordinality, s.lot_id, s.spent
+    from unnest(slices) with ordinality s;
+    update credits.lots l set held = l.held + s.spent
+    from unnest(slices) s where l.account_id = hold.account_id and l.lot_id = s.lot_id;
   end loop;
 
   update credits.accounts a set next_due_at = admission.at + expires_in
   where a.account_id = hold.account_id and a.next_due_at > admission.at + expires_in;
-  perform credits_private.top_up_if_low(account_id, admission.at);
+  perform credits_private.top_up_if_low(admission.account, admission.at);
   return query select h.* from credits.holds h where h.account_id = hold.account_id and h.hold_id = new_hold_id order by h.unit;
 end
 $$;
@@ -78,7 +75,7 @@ as $$
 begin
   perform credits_private.check_service();
   return query select * from credits_private.hold(
-    account_id, items, idempotency_key, member_id, expires_in, max_amount, metadata);
+    account_id, credits_private.items(items), idempotency_key, member_id, expires_in, max_amount, metadata);
 end
 $$;
 comment on function credits.authorize_items(text, credits.item[], text, text, interval, numeric, jsonb) is
@@ -138,8 +135,7 @@ begin
   update credits.holds h set status = new_status, ended_at = at, capture_request = request
   where h.account_id = end_hold.account_id and h.hold_id = end_hold.hold_id;
   -- A lot that was held whole counts again.
-  update credits.accounts a set next_due_at = credits_private.next_due(a.account_id, a.period_end)
-  where a.account_id = end_hold.account_id;
+  perform credits_private.look_ahead(account_id);
 end
 $$;
 
@@ -149,7 +145,7 @@ returns void
 language plpgsql volatile
 as $$
 begin
-  perform credits_private.write_down(array(
+  perform credits_private.write_down(account_id, array(
     select credits_private.expiry(l, at, l.available)
     from credits.lots l
     where l.account_id = forfeit_expired.account_id and l.open and l.available > 0 and l.expires_at <= at
@@ -186,27 +182,54 @@ $$;
 comment on function credits.release(text, bigint) is
   'Ends a hold and gives everything back to its lots; what returns to an expired lot is forfeited. A hold that is released or expired is returned as it is. PC404 unknown account or hold; PC409 captured already. Service only.';
 
--- What a capture comes to, a row a unit: the whole hold, an amount of it, or what the usage costs at the hold's rates.
+-- What a capture comes to: the whole hold, an amount of it, or what the usage costs at the hold's rates. PC422.
 create or replace function credits_private.capture_prices(
   account credits.accounts, rows credits.holds[], items credits.item[], amount numeric)
-returns setof credits_private.price
+returns credits_private.price[]
 language plpgsql stable
 as $$
 begin
-  if amount is not null then
-    if cardinality(rows) > 1 then
-      perform credits_private.fail_invalid('amount', 'several_units', 'The hold is in several units: capture usage instead.');
-    elsif amount <> 0 then
-      perform credits_private.check_amount(account.rate_card, rows[1].unit, amount);
-    end if;
-    return query select rows[1].unit, amount, case when amount = rows[1].amount then rows[1].breakdown
-      else jsonb_build_array(jsonb_build_object('operation', rows[1].operation, 'component', 'captured', 'amount', amount)) end;
-  elsif items is not null then
-    return query
-      select * from credits_private.rate_items(account.rate_card, rows[1].plan, rows[1].top_ups, items, rows[1].authorized_at);
-  else
-    return query select h.unit, h.amount::numeric, h.breakdown from unnest(rows) h;
+  if items is not null then
+    return credits_private.rate_items(account.rate_card, rows[1].plan, rows[1].top_ups, items, rows[1].authorized_at);
+  elsif amount is null then
+    return array(select (h.unit, h.amount, h.breakdown)::credits_private.price from unnest(rows) h);
+  elsif cardinality(rows) > 1 then
+    perform credits_private.fail_invalid('amount', 'several_units', 'The hold is in several units: capture usage instead.');
+  elsif amount <> 0 then
+    perform credits_private.check_amount(account.rate_card, rows[1].unit, amount);
   end if;
+  return array[(rows[1].unit, amount, case when amount = rows[1].amount then rows[1].breakdown
+    else jsonb_build_array(jsonb_build_object('operation', rows[1].operation, 'component', 'captured', 'amount', amount))
+    end)::credits_private.price];
+end
+$$;
+
+-- The slices of a captured price in one unit: the hold's own, the first drawn first; what is above them is drawn afresh
+-- from lots that are not held. PC402, PC403.
+create or replace function credits_private.capture_slices(
+  admission credits_private.admission, held credits.holds, price credits_private.price, items credits.item[])
+returns credits_private.slice[]
+language plpgsql stable
+as $$
+declare
+  slices credits_private.slice[];
+  from_hold numeric := least(price.amount, case when held.status = 'open' then held.amount else 0 end);
+  above credits_private.price := (price.unit, price.amount - from_hold, price.breakdown)::credits_private.price;
+begin
+  slices := array(
+    select (s.lot_id, least(s.amount, from_hold - s.before), 0)::credits_private.slice
+    from (
+      select s.ordinal, s.lot_id, s.amount, sum(s.amount) over (order by s.ordinal) - s.amount as before
+      from credits.hold_slices s
+      where s.account_id = held.account_id and s.hold_id = held.hold_id and s.unit = held.unit
+    ) s
+    where s.before < from_hold
+    order by s.ordinal);
+  if above.amount > 0 then
+    admission.prices := array[above];
+    slices := slices || credits_private.draw_price(admission, above, items, held.member_id);
+  end if;
+  return slices;
 end
 $$;
 
@@ -215,38 +238,31 @@ returns setof credits.entries
 language plpgsql volatile
 as $$
 declare
-  account credits.accounts;
-  at timestamptz;
+  admission credits_private.admission;
   rows credits.holds[];
   held credits.holds;
-  logged record;
-  request jsonb;
-  prices credits_private.price[];
+  request record;
+  capture_request jsonb;
   price credits_private.price;
-  lots credits.lots[];
-  captured_part numeric;
-  limits record;
-  late boolean;
-  entries credits.entries[] := '{}';
-  movements credits_private.movement[] := '{}';
+  slices credits_private.slice[];
+  entry credits.entries;
 begin
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  admission.account := credits_private.lock_account(account_id);
+  admission.at := credits_private.account_time(account_id);
+  admission.account := credits_private.settled(admission.account, admission.at);
   rows := credits_private.find_hold(account_id, hold_id);
   held := rows[1];
-  select l.operation, l.usage into logged
-  from (
-    select held.operation, held.usage where items is null
-    union all
-    select * from credits_private.logged(items) where items is not null
-  ) l;
-  request := case
+  if items is null then
+    select held.operation, held.usage into request;
+  else
+    request := credits_private.logged(items);
+  end if;
+  capture_request := case
     when amount is not null then jsonb_build_object('amount', trim_scale(amount))
-    when items is not null then jsonb_build_object('operation', logged.operation, 'usage', logged.usage)
+    when items is not null then jsonb_build_object('operation', request.operation, 'usage', request.usage)
     else '{}' end;
 
-  if held.status = 'captured' and held.capture_request = request then
+  if held.status = 'captured' and held.capture_request = capture_request then
     return query
       select e.* from credits.entries e where e.account_id = capture.account_id and e.hold_id = capture.hold_id order by e.seq;
     return;
@@ -254,69 +270,49 @@ begin
     perform credits_private.fail_conflict('already_captured', 'A hold is captured once.', jsonb_build_object('hold_id', hold_id));
   end if;
 
-  late := held.status = 'expired';
-  prices := array(select p from credits_private.capture_prices(account, rows, items, amount) p);
-  if not exists (select from unnest(prices) p where p.amount > 0) then
+  admission.prices := credits_private.capture_prices(admission.account, rows, items, amount);
+  if not exists (select from unnest(admission.prices) p where p.amount > 0) then
     -- Nothing to charge: a release.
     if held.status = 'open' then
-      perform credits_private.end_hold(account_id, hold_id, 'released', null, at);
-      perform credits_private.forfeit_expired(account_id, at);
+      perform credits_private.end_hold(account_id, hold_id, 'released', null, admission.at);
+      perform credits_private.forfeit_expired(account_id, admission.at);
     end if;
     return;
   elsif held.status = 'released' then
     perform credits_private.fail_conflict('already_released', 'Spend afresh.', jsonb_build_object('hold_id', hold_id));
   end if;
 
-  lots := array(select l from credits.lots l where l.account_id = account.account_id and l.open);
-  foreach price in array prices loop
-    if not exists (select from unnest(rows) h where h.unit = price.unit) then
+  admission.top_ups := held.top_ups;
+  admission.lots := array(select l from credits.lots l where l.account_id = capture.account_id and l.open);
+  perform credits_private.end_hold(account_id, hold_id, 'captured', capture_request, admission.at);
+  foreach price in array admission.prices loop
+    select h.* into held from unnest(rows) h where h.unit = price.unit;
+    if not found then
       -- A unit that only the capture brought.
+      held := rows[1];
+      held.unit := price.unit;
+      held.amount := 0;
       insert into credits.holds (
         account_id, hold_id, unit, amount, operation, usage, breakdown, plan, top_ups, member_id, authorized_at, expires_at,
-        status, ended_at, metadata)
+        status, ended_at, capture_request, metadata)
       values (account_id, hold_id, price.unit, 0, held.operation, held.usage, '[]', held.plan, held.top_ups, held.member_id,
-        held.authorized_at, held.expires_at, held.status, held.ended_at, held.metadata);
+        held.authorized_at, held.expires_at, 'captured', admission.at, capture_request, held.metadata);
     end if;
-    entries := entries || credits_private.draft_entry(account_id, cardinality(entries) + 1, price.unit, 'usage', at,
-      operation => logged.operation, member_id => held.member_id, usage => logged.usage, breakdown => price.breakdown,
-      hold_id => hold_id,
-      metadata => case when late then coalesce(held.metadata, '{}') || '{"late": true}' else held.metadata end);
+    slices := credits_private.capture_slices(admission, held, price, items);
+    update credits.holds h set captured = price.amount
+    where h.account_id = capture.account_id and h.hold_id = capture.hold_id and h.unit = price.unit;
 
-    -- The hold's own slices, the first drawn first; what is above them is drawn afresh.
-    captured_part := case when late then 0
-      else least(price.amount, (select h.amount from unnest(rows) h where h.unit = price.unit)) end;
-    captured_part := coalesce(captured_part, 0);
-    if price.amount > captured_part then
-      limits := credits_private.limits(account, lots, price.unit, price.amount - captured_part, held.member_id, at);
-      perform credits_private.refuse(account, held.top_ups, items,
-        (price.unit, price.amount, limits.available + captured_part, false, limits.blocked_by, null)::credits.quote_line,
-        held.member_id);
-    end if;
-    movements := movements
-      || array(
-        select (account_id, cardinality(entries), s.ordinal, s.lot_id, 0, least(s.amount, captured_part - s.before), 0)::credits_private.movement
-        from (
-          select s.ordinal, s.lot_id, s.amount, sum(s.amount) over (order by s.ordinal) - s.amount as before
-          from credits.hold_slices s
-          where s.account_id = capture.account_id and s.hold_id = capture.hold_id and s.unit = price.unit
-        ) s
-        where s.before < captured_part)
-      || array(
-        select (account_id, cardinality(entries), s.ordinal + (
-            select count(*) from credits.hold_slices c
-            where c.account_id = capture.account_id and c.hold_id = capture.hold_id and c.unit = price.unit),
-          s.lot_id, 0, s.amount, 0)::credits_private.movement
-        from credits_private.draw(lots, price.unit, price.amount - captured_part, at,
-          credits_private.additional_allowed(account, price.unit, at)) s
-        where price.amount > captured_part);
+    entry := credits_private.new_entry(account_id, price.unit, 'usage', admission.at);
+    entry.operation := request.operation;
+    entry.usage := request.usage;
+    entry.member_id := held.member_id;
+    entry.breakdown := price.breakdown;
+    entry.hold_id := hold_id;
+    entry.metadata := case when held.status = 'expired' then coalesce(held.metadata, '{}') || '{"late": true}' else held.metadata end;
+    return next credits_private.post(entry, slices);
   end loop;
-
-  perform credits_private.end_hold(account_id, hold_id, 'captured', request, at);
-  update credits.holds h set captured = p.amount
-  from unnest(prices) p where h.account_id = capture.account_id and h.hold_id = capture.hold_id and h.unit = p.unit;
-  return query select * from credits_private.post(entries, movements);
-  perform credits_private.forfeit_expired(account_id, at);
-  perform credits_private.top_up_if_low(account_id, at);
+  perform credits_private.forfeit_expired(account_id, admission.at);
+  perform credits_private.top_up_if_low(admission.account, admission.at);
 end
 $$;
 
@@ -359,7 +355,7 @@ as $$
 begin
   perform credits_private.check_service();
   return query select * from credits_private.capture(account_id, hold_id,
-    array(select credits.item(i.operation, i.usage) from unnest(items) i), null);
+    credits_private.items(items), null);
 end
 $$;
 comment on function credits.capture_items(text, bigint, credits.item[]) is

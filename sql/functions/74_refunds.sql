@@ -14,10 +14,11 @@ declare
   charge credits.entries;
   original credits.entries;
   refunded numeric;
-  movements credits_private.movement[];
+  slices credits_private.slice[];
+  lapsed record;
+  lot credits.lots;
   new_lots credits.lots[] := '{}';
-  last_lot_id bigint;
-  result credits.entries;
+  entry credits.entries;
 begin
   perform credits_private.check_service();
   perform credits_private.check_labels(idempotency_key, null);
@@ -58,9 +59,8 @@ begin
   end if;
 
   -- Back to the lots it was drawn from, the last drawn first, beyond what earlier refunds returned.
-  movements := array(
-    select (account_id, 1, row_number() over (order by p.ordinal desc)::int, p.lot_id, 0,
-      -(least(p.after, refunded + amount) - greatest(p.before, refunded)), 0)::credits_private.movement
+  slices := array(
+    select (p.lot_id, greatest(p.before, refunded) - least(p.after, refunded + amount), 0)::credits_private.slice
     from (
       select p.ordinal, p.lot_id, sum(-p.amount) over (order by p.ordinal desc) as after,
         sum(-p.amount) over (order by p.ordinal desc) + p.amount as before
@@ -71,36 +71,32 @@ begin
 
   if regrant then
     -- What would return to an expired lot becomes a new one in the same bucket, until the current period's end.
-    select coalesce(max(l.lot_id), 0) into last_lot_id from credits.lots l where l.account_id = refund.account_id;
-    with lapsed as (
-      select l.bucket, sum(-r.spent) as amount
-      from unnest(movements) r
-      join credits.lots l on l.account_id = r.account_id and l.lot_id = r.lot_id and l.expires_at <= at
-      group by l.bucket
-    ),
-    fresh as (select l.bucket, l.amount, last_lot_id + row_number() over (order by l.bucket) as lot_id from lapsed l)
-    select
-      coalesce(array_agg(credits_private.draft_lot(account_id, f.lot_id, charge.unit, f.bucket, at,
-        coalesce(account.period_end, date_trunc('month', at, 'UTC') + interval '1 month'), 'refund', reason => reason)), '{}'),
-      array(
-        select r from unnest(movements) r
-        join credits.lots l on l.account_id = r.account_id and l.lot_id = r.lot_id
-        where l.expires_at is null or l.expires_at > at)
-      || coalesce(array_agg((account_id, 1, cardinality(movements) + f.lot_id - last_lot_id, f.lot_id, f.amount, 0, 0)::credits_private.movement), '{}')
-    into new_lots, movements
-    from fresh f;
+    for lapsed in
+      select l.bucket, sum(-s.spent) as amount
+      from unnest(slices) s
+      join credits.lots l on l.account_id = refund.account_id and l.lot_id = s.lot_id and l.expires_at <= at
+      group by l.bucket order by l.bucket
+    loop
+      lot := credits_private.new_lot(account_id, charge.unit, lapsed.bucket, lapsed.amount, at,
+        coalesce(account.period_end, date_trunc('month', at, 'UTC') + interval '1 month'), 'refund');
+      lot.reason := reason;
+      new_lots := new_lots || lot;
+    end loop;
+    slices := array(
+      select (s.lot_id, s.spent, s.forfeited)::credits_private.slice from unnest(slices) with ordinality s
+      join credits.lots l on l.account_id = refund.account_id and l.lot_id = s.lot_id
+      where l.expires_at is null or l.expires_at > at
+      order by s.ordinality);
   end if;
 
-  for result in
-    select * from credits_private.post(
-      array[credits_private.draft_entry(account_id, 1, charge.unit, 'refund', at, operation => charge.operation,
-        member_id => charge.member_id, idempotency_key => idempotency_key, refunds_seq => seq, reason => reason)],
-      movements, new_lots)
-  loop
-    return next result;
-  end loop;
-  update credits.accounts a set next_due_at = credits_private.next_due(a.account_id, a.period_end)
-  where a.account_id = refund.account_id;
+  entry := credits_private.new_entry(account_id, charge.unit, 'refund', at);
+  entry.operation := charge.operation;
+  entry.member_id := charge.member_id;
+  entry.idempotency_key := idempotency_key;
+  entry.refunds_seq := seq;
+  entry.reason := reason;
+  return next credits_private.post(entry, slices, new_lots);
+  perform credits_private.look_ahead(account_id);
   perform credits_private.forfeit_expired(account_id, at);
 end
 $$;
@@ -137,8 +133,8 @@ begin
       'Revoke at most what is available in the lot.');
   end if;
   if amount > 0 then
-    return query select * from credits_private.take_back(lot, amount, at, reason, null);
-    perform credits_private.top_up_if_low(account_id, at);
+    return next credits_private.take_back(lot, amount, at, reason, null);
+    perform credits_private.top_up_if_low(account, at);
   end if;
 end
 $$;
@@ -147,12 +143,14 @@ comment on function credits.revoke(text, bigint, numeric, text) is
 
 create or replace function credits_private.take_back(
   lot credits.lots, amount numeric, at timestamptz, reason text, purchase_id bigint)
-returns setof credits.entries
+returns credits.entries
 language plpgsql volatile
 as $$
+declare
+  entry credits.entries := credits_private.new_entry(lot.account_id, lot.unit, 'revocation', at);
 begin
-  return query select * from credits_private.post(
-    array[credits_private.draft_entry(lot.account_id, 1, lot.unit, 'revocation', at, reason => reason, purchase_id => purchase_id)],
-    array[(lot.account_id, 1, 1, lot.lot_id, 0, 0, amount)::credits_private.movement]);
+  entry.reason := reason;
+  entry.purchase_id := purchase_id;
+  return credits_private.post(entry, array[(lot.lot_id, 0, amount)::credits_private.slice]);
 end
 $$;

@@ -23,21 +23,23 @@ end
 $$;
 
 -- Writes a new lot with its entry into a locked, settled account. Returns the lot's row.
-create or replace function credits_private.add_lot(
-  kind text, lot credits.lots, amount numeric, idempotency_key text default null)
+create or replace function credits_private.add_lot(kind text, lot credits.lots, idempotency_key text default null)
 returns credits.lots
 language plpgsql volatile
 as $$
+declare
+  entry credits.entries := credits_private.new_entry(lot.account_id, lot.unit, kind, lot.starts_at);
 begin
-  select coalesce(max(l.lot_id), 0) + 1 into lot.lot_id from credits.lots l where l.account_id = lot.account_id;
-  perform credits_private.post(
-    array[credits_private.draft_entry(lot.account_id, 1, lot.unit, kind, lot.starts_at,
-      idempotency_key => idempotency_key, purchase_id => lot.purchase_id, reason => lot.reason)],
-    array[(lot.account_id, 1, 1, lot.lot_id, amount, 0, 0)::credits_private.movement],
-    array[lot]);
-  update credits.accounts a set next_due_at = lot.expires_at
-  where a.account_id = lot.account_id and a.next_due_at > lot.expires_at;
-  select l.* into lot from credits.lots l where l.account_id = lot.account_id and l.lot_id = lot.lot_id;
+  entry.idempotency_key := idempotency_key;
+  entry.purchase_id := lot.purchase_id;
+  entry.reason := lot.reason;
+  entry := credits_private.post(entry, '{}', array[lot]);
+  if lot.expires_at is not null then
+    perform credits_private.look_ahead(lot.account_id);
+  end if;
+  select l.* into lot
+  from credits.postings p join credits.lots l on l.account_id = p.account_id and l.lot_id = p.lot_id
+  where p.account_id = entry.account_id and p.seq = entry.seq;
   return lot;
 end
 $$;
@@ -89,10 +91,10 @@ begin
       jsonb_build_object('expires_at', expires_at, 'now', at));
   end if;
 
-  return credits_private.add_lot('grant',
-    credits_private.draft_lot(account_id, null, unit, bucket, at, nullif(expires_at, 'infinity'), 'grant',
-      priority => priority, reason => reason),
-    amount, idempotency_key);
+  lot := credits_private.new_lot(account_id, unit, bucket, amount, at, nullif(expires_at, 'infinity'), 'grant');
+  lot.priority := priority;
+  lot.reason := reason;
+  return credits_private.add_lot('grant', lot, idempotency_key);
 end
 $$;
 comment on function credits.grant(text, numeric, text, text, timestamptz, int, text, text) is
@@ -108,6 +110,7 @@ declare
   account credits.accounts;
   at timestamptz;
   gift credits.promotions;
+  lot credits.lots;
 begin
   perform credits_private.check_service();
   claimant := lower(claimant);
@@ -134,10 +137,12 @@ begin
       jsonb_build_object('promotion', promotion));
   end if;
 
-  return credits_private.add_lot('grant',
-    credits_private.draft_lot(account_id, null, gift.unit, 'additional', at, at + gift.expires_after, 'promotion',
-      priority => gift.priority, reason => gift.promotion),
-    gift.amount);
+  -- A week is a week wherever the caller's session says that it is: days are counted in UTC.
+  lot := credits_private.new_lot(account_id, gift.unit, 'additional', gift.amount, at,
+    date_add(at, gift.expires_after, 'UTC'), 'promotion');
+  lot.priority := gift.priority;
+  lot.reason := gift.promotion;
+  return credits_private.add_lot('grant', lot);
 end
 $$;
 comment on function credits.claim(text, text, text) is

@@ -48,13 +48,11 @@ declare
   last_lot_id bigint;
 begin
   select coalesce(max(l.lot_id), 0) into last_lot_id from credits.lots l where l.account_id = account.account_id;
-  perform credits_private.write_down(
+  account := credits_private.write_down(account.account_id,
     ended
-    || (account.account_id, at, 'period', null, null, null, null, null, null, null, account, null, null, null,
-      null)::credits_private.due_event
+    || credits_private.due(account.account_id, at, 'period', account => account)
     || case when plan.plan is null then '{}' else credits_private.refills(account, plan, at, granted, last_lot_id) end);
-  perform credits_private.top_up_if_low(account.account_id, at);
-  select a.* into account from credits.accounts a where a.account_id = account.account_id;
+  perform credits_private.top_up_if_low(account, at);
   return account;
 end
 $$;

@@ -52,17 +52,21 @@ declare
   chosen credits.packs;
   purchase credits.purchases;
   currencies text[];
+  at timestamptz;
 begin
   perform credits_private.check_admin(account_id, member_id);
   perform credits_private.check_labels(idempotency_key, member_id);
-  member_id := coalesce(member_id, credits_private.claim('member_id'));
+  -- A member buys in their own name, whatever they say.
+  if not credits_private.caller_is('credits_service') then
+    member_id := credits_private.claim('member_id');
+  end if;
   account := credits_private.lock_account(account_id);
 
   if idempotency_key is not null then
     select p.* into original from credits.purchases p
     where p.account_id = buy.account_id and p.idempotency_key = buy.idempotency_key;
     if found then
-      if (original.pack, original.member_id) is distinct from (pack, member_id) then
+      if (original.pack, original.member_id) is distinct from (pack, member_id) or currency <> original.currency then
         perform credits_private.fail_key_reused(idempotency_key, 'a purchase');
       end if;
       return original;
@@ -70,7 +74,8 @@ begin
     perform credits_private.check_key_is_new(account_id, idempotency_key);
   end if;
 
-  account := credits_private.settled(account, credits_private.account_time(account_id));
+  at := credits_private.account_time(account_id);
+  account := credits_private.settled(account, at);
   select p.* into chosen from credits.packs p
   where p.rate_card = account.rate_card and p.pack = buy.pack and p.retired_at is null;
   if not found then
@@ -98,7 +103,7 @@ begin
   where r.rate_card = chosen.rate_card and r.pack = chosen.pack and r.currency = buy.currency;
   purchase.member_id := member_id;
   purchase.idempotency_key := idempotency_key;
-  purchase.created_at := credits_private.account_time(account_id);
+  purchase.created_at := at;
   return credits_private.add_purchase(purchase);
 end
 $$;
@@ -143,20 +148,21 @@ begin
   where p.account_id = settle_purchase.account_id and p.purchase_id = settle_purchase.purchase_id
   returning p.* into purchase;
 
-  lot := credits_private.draft_lot(account_id, null, purchase.unit, 'additional', at, null,
+  lot := credits_private.new_lot(account_id, purchase.unit, 'additional', purchase.amount, at, null,
     case purchase.kind when 'pack' then 'purchase' else 'top_up' end);
   lot.purchase_id := purchase.purchase_id;
   lot.price := purchase.price;
   lot.currency := purchase.currency;
-  perform credits_private.add_lot(case purchase.kind when 'pack' then 'purchase' else 'top_up' end, lot, purchase.amount);
-  perform credits_private.top_up_if_low(account_id, at);
+  perform credits_private.add_lot(lot.source, lot);
+  perform credits_private.top_up_if_low(account, at);
   return purchase;
 end
 $$;
 comment on function credits.settle_purchase(text, bigint, text) is
   'Reports the payment of a purchase, pending or failed: grants its lot, additional and without expiry. The same payment_reference again returns the same row and grants nothing. PC404 unknown account or purchase; PC409 settled by another payment, reversed, or the payment settled another purchase; PC422 no payment_reference. Service only.';
 
-create or replace function credits.fail_purchase(account_id text, purchase_id bigint, reason text)
+create or replace function credits.fail_purchase(
+  account_id text, purchase_id bigint, reason text, attempt int default null)
 returns credits.purchases
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -174,7 +180,7 @@ begin
   if purchase.status in ('settled', 'reversed') then
     perform credits_private.fail_conflict('already_' || purchase.status, 'Reverse the purchase instead.',
       jsonb_build_object('purchase_id', purchase_id));
-  elsif purchase.status = 'failed' then
+  elsif purchase.status = 'failed' or attempt <> purchase.declines then
     return purchase;
   end if;
 
@@ -193,8 +199,8 @@ begin
   return purchase;
 end
 $$;
-comment on function credits.fail_purchase(text, bigint, text) is
-  'Reports that the payment of a purchase failed. For a top-up this is one decline: it stays pending and is tried again (after 1, then 6 hours); the third in a row makes it failed and suspends top-ups until they are configured again. PC404 unknown account or purchase; PC409 settled or reversed. Service only.';
+comment on function credits.fail_purchase(text, bigint, text, int) is
+  'Reports that the payment of a purchase failed. For a top-up this is one decline: it stays pending and is tried again (after 1, then 6 hours); the third in a row makes it failed and suspends top-ups until they are configured again. attempt: how often it had been declined before this try; the same decline reported again then counts once. PC404 unknown account or purchase; PC409 settled or reversed. Service only.';
 
 create or replace function credits.reverse_purchase(
   account_id text, purchase_id bigint, reason text, amount numeric default null)
@@ -243,9 +249,51 @@ begin
     reason = reverse_purchase.reason, next_attempt_at = null
   where p.account_id = reverse_purchase.account_id and p.purchase_id = reverse_purchase.purchase_id
   returning p.* into purchase;
-  perform credits_private.top_up_if_low(account_id, at);
+  -- No look at the threshold: whoever got their money back is not charged anew for that.
   return purchase;
 end
 $$;
 comment on function credits.reverse_purchase(text, bigint, text, numeric) is
   'Reports a chargeback or a refunded payment, of the whole purchase or of an amount of its credits: takes back what is left of the purchase''s own lot and records the shortfall; no other lot is touched. Before settlement it bars settlement. Reversed whole, it returns the row as it is. PC404 unknown account or purchase; PC409 more than was bought; PC422 bad amount. Service only.';
+
+create or replace function credits.reverse_payment(
+  account_id text, purchase_id bigint, payment_reference text, paid numeric, returned numeric, reason text)
+returns credits.purchases
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  account credits.accounts;
+  purchase credits.purchases;
+  reversed numeric;
+begin
+  perform credits_private.check_service();
+  if paid is null or not (paid > 0 and paid <= 1e18) then
+    perform credits_private.fail_invalid('paid', 'out_of_range', 'Give what was paid, above 0.');
+  elsif returned is null or not (returned >= 0 and returned <= 1e18) then
+    perform credits_private.fail_invalid('returned', 'out_of_range', 'Give what has been returned of it in all, from 0.');
+  end if;
+  account := credits_private.lock_account(account_id);
+  purchase := credits_private.find_purchase(account_id, purchase_id);
+  if purchase.settled_at is not null and purchase.payment_reference is distinct from reverse_payment.payment_reference then
+    perform credits_private.fail_conflict('settled_by_another_payment', 'What was returned had bought nothing.',
+      jsonb_build_object('purchase_id', purchase_id, 'payment_reference', purchase.payment_reference));
+  elsif returned = 0 then
+    return purchase;
+  elsif returned < paid and purchase.settled_at is null and purchase.status <> 'reversed' then
+    -- What is returned in part was paid, though the report of that is still on its way.
+    purchase := credits.settle_purchase(account_id, purchase_id, payment_reference);
+  end if;
+
+  -- Reports come late, twice and out of order; each names the whole sum, so the largest counts.
+  reversed := case when returned >= paid then purchase.amount
+    else round(purchase.amount * returned / paid, (
+      select u.scale from credits.units u where u.rate_card = account.rate_card and u.unit = purchase.unit)) end;
+  if reversed > purchase.reversed_amount then
+    return credits.reverse_purchase(account_id, purchase_id, reason, reversed - purchase.reversed_amount);
+  end if;
+  return purchase;
+end
+$$;
+comment on function credits.reverse_payment(text, bigint, text, numeric, numeric, text) is
+  'Reports how much of a payment has been returned so far, by refunds and chargebacks together, in any unit of money that paid is in too: the purchase is reversed in that proportion, less what was reversed before. The same report again, or an older one, changes nothing. Before settlement, a payment returned in part settles the purchase first, one returned whole bars it. PC404 unknown account or purchase; PC409 another payment settled it; PC422 bad sums. Service only.';

@@ -7,10 +7,9 @@ returns setof credits.balance
 language sql stable
 as $$
   with lot as (
-    select l.unit, b.counts_as, p.granted - p.spent - p.forfeited - coalesce(h.amount, 0) as available,
+    select l.unit, l.counts_as, p.granted - p.spent - p.forfeited - coalesce(h.amount, 0) as available,
       coalesce(h.amount, 0) as held, credits_private.usable(l, at) as usable
     from credits.lots l
-    join credits.buckets b on b.bucket = l.bucket
     cross join lateral (
       select p.granted, p.spent, p.forfeited
       from credits.postings p
@@ -29,10 +28,10 @@ as $$
     where l.account_id = (past_balances.account).account_id
   )
   select u.unit,
-    coalesce(sum(l.available) filter (where l.usable and l.counts_as = 'included'), 0),
-    coalesce(sum(l.available) filter (where l.usable and l.counts_as = 'additional'), 0),
-    coalesce(sum(l.held), 0),
-    coalesce(sum(l.available) filter (where l.usable), 0),
+    round(coalesce(sum(l.available) filter (where l.usable and l.counts_as = 'included'), 0), u.scale),
+    round(coalesce(sum(l.available) filter (where l.usable and l.counts_as = 'additional'), 0), u.scale),
+    round(coalesce(sum(l.held), 0), u.scale),
+    round(coalesce(sum(l.available) filter (where l.usable), 0), u.scale),
     coalesce(
       (select min(e.occurred_at) from credits.entries e
         where e.account_id = (past_balances.account).account_id and e.unit = u.unit and e.kind = 'refill' and e.occurred_at > at),
@@ -40,7 +39,7 @@ as $$
   from credits.units u
   left join lot l on l.unit = u.unit
   where u.rate_card = (past_balances.account).rate_card
-  group by u.unit, u.main
+  group by u.unit, u.main, u.scale
   order by u.main desc, u.unit
 $$;
 
@@ -66,16 +65,15 @@ begin
   end if;
   present := credits_private.project(account, until, meters_until => now);
   return query
-    select u.unit, coalesce(l.included, 0), coalesce(l.additional, 0), coalesce(l.held, 0),
-      coalesce(l.included + l.additional, 0), credits_private.next_refill(present.account, u.unit)
+    select u.unit, round(coalesce(l.included, 0), u.scale), round(coalesce(l.additional, 0), u.scale),
+      round(coalesce(l.held, 0), u.scale), round(coalesce(l.included + l.additional, 0), u.scale), credits_private.next_refill(present.account, u.unit)
     from credits.units u
     left join (
       select l.unit,
-        coalesce(sum(l.available) filter (where b.counts_as = 'included' and credits_private.usable(l, until)), 0) as included,
-        coalesce(sum(l.available) filter (where b.counts_as = 'additional' and credits_private.usable(l, until)), 0) as additional,
+        coalesce(sum(l.available) filter (where l.counts_as = 'included' and credits_private.usable(l, until)), 0) as included,
+        coalesce(sum(l.available) filter (where l.counts_as = 'additional' and credits_private.usable(l, until)), 0) as additional,
         sum(l.held) as held
       from unnest(present.lots) l
-      join credits.buckets b on b.bucket = l.bucket
       group by l.unit
     ) l on l.unit = u.unit
     where u.rate_card = account.rate_card
@@ -85,8 +83,9 @@ $$;
 comment on function credits.balances(text, timestamptz) is
   'What an account has: one row for every unit of its card, the main unit first. total = included + additional; held is apart. at later than now: a forecast with no further usage and no meters; earlier: what was spendable then. PC403 another account; PC404 unknown account; PC422 over 100 years ahead.';
 
--- Runs with the caller's own rights, so that the planner sees through it: a page costs what the page costs.
-create or replace function credits.activity(
+-- Both run with the caller's own rights, so that the planner sees through them: a page costs what the page costs. With an
+-- ORDER BY of its own, a caller of the sorted one would have the whole log sorted first; such a caller takes the other.
+create or replace function credits.entries_matching(
   account_id text, since timestamptz default null, until timestamptz default null, kinds text[] default null,
   member_id text default null)
 returns setof credits.entries
@@ -94,12 +93,25 @@ language sql stable
 begin atomic
   select e.*
   from credits.entries e
-  where credits_private.check_account(activity.account_id)
-    and e.account_id = activity.account_id
-    and (activity.since is null or e.occurred_at >= activity.since)
-    and (activity.until is null or e.occurred_at < activity.until)
-    and (activity.kinds is null or e.kind = any (activity.kinds))
-    and (activity.member_id is null or e.member_id = activity.member_id)
+  where credits_private.check_account(entries_matching.account_id)
+    and e.account_id = entries_matching.account_id
+    and (entries_matching.since is null or e.occurred_at >= entries_matching.since)
+    and (entries_matching.until is null or e.occurred_at < entries_matching.until)
+    and (entries_matching.kinds is null or e.kind = any (entries_matching.kinds))
+    and (entries_matching.member_id is null or e.member_id = entries_matching.member_id);
+end;
+comment on function credits.entries_matching(text, timestamptz, timestamptz, text[], text) is
+  'The same entries as activity, in no order: for a caller that sorts and pages by seq itself, as the API does. PC403 another account; PC404 unknown account.';
+
+create or replace function credits.activity(
+  account_id text, since timestamptz default null, until timestamptz default null, kinds text[] default null,
+  member_id text default null)
+returns setof credits.entries
+language sql stable
+begin atomic
+  select e.*
+  from credits.entries_matching(
+    activity.account_id, activity.since, activity.until, activity.kinds, activity.member_id) e
   order by e.seq desc;
 end;
 comment on function credits.activity(text, timestamptz, timestamptz, text[], text) is
@@ -145,7 +157,7 @@ begin
         and (m.component is null or m.component = r.component)
     ) multiplier
     where o.rate_card = account.rate_card and o.retired_at is null
-    order by o.category, o.operation, r.component, credits_private.specificity(r.match), r.match;
+    order by o.category, o.operation, r.component, r.specificity, r.match;
 end
 $$;
 comment on function credits.rates(text) is

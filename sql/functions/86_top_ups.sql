@@ -2,21 +2,19 @@
 -- the worker charges it, and settling it grants the lot.
 
 -- Records a top-up if the account wants one. Called under the account's lock, after whatever may have lowered the balance.
-create or replace function credits_private.top_up_if_low(account_id text, at timestamptz)
+create or replace function credits_private.top_up_if_low(account credits.accounts, at timestamptz)
 returns void
 language plpgsql volatile
 as $$
 declare
   settings credits.top_up_settings;
-  account credits.accounts;
   main text;
   purchase credits.purchases;
 begin
-  select t.* into settings from credits.top_up_settings t where t.account_id = top_up_if_low.account_id and t.enabled;
+  select t.* into settings from credits.top_up_settings t where t.account_id = account.account_id and t.enabled;
   if not found then
     return;
   end if;
-  select a.* into account from credits.accounts a where a.account_id = top_up_if_low.account_id;
   main := credits_private.main_unit(account.rate_card);
   if not account.additional_enabled
     or settings.threshold <= (
@@ -90,9 +88,58 @@ begin
   set enabled = excluded.enabled, threshold = excluded.threshold, amount = excluded.amount,
     monthly_limit = excluded.monthly_limit, suspended_reason = null
   returning t.* into settings;
-  perform credits_private.top_up_if_low(configure_top_up.account_id, at);
+  if not configure_top_up.enabled then
+    -- A declined one that waits for its next try has none; one that may be being charged runs its course.
+    update credits.purchases p set status = 'failed', next_attempt_at = null
+    where p.account_id = configure_top_up.account_id and p.kind = 'top_up' and p.status = 'pending' and p.next_attempt_at > at;
+  end if;
+  perform credits_private.top_up_if_low(account, at);
   return settings;
 end
 $$;
 comment on function credits.configure_top_up(text, boolean, numeric, numeric, numeric, text) is
-  'Turns automatic top-ups on or off, and sets when (total below threshold), how much, and how much at most in a UTC month, in the card''s main unit; null keeps the present value. Configuring ends a suspension. PC403 unless an admin; PC404 unknown account; PC422 first enabled without threshold or amount, or bad figures.';
+  'Turns automatic top-ups on or off, and sets when (total below threshold), how much, and how much at most in a UTC month, in the card''s main unit; null keeps the present value. Configuring ends a suspension; turning off ends a declined top-up that waits for its next try. PC403 unless an admin; PC404 unknown account; PC422 first enabled without threshold or amount, or bad figures.';
+
+-- Whether a top-up is to be charged now: a new one, or one whose time to be tried again has come.
+create or replace function credits_private.may_be_charged(purchase credits.purchases, at timestamptz)
+returns boolean
+language sql immutable
+return purchase.kind = 'top_up' and purchase.status = 'pending' and coalesce(purchase.next_attempt_at <= at, true);
+
+create or replace function credits.top_up_due(account_id text, purchase_id bigint)
+returns setof credits.purchases
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform credits_private.check_service();
+  return query
+    select p.* from credits.purchases p
+    where p.account_id = top_up_due.account_id and p.purchase_id = top_up_due.purchase_id
+      and credits_private.may_be_charged(p, credits_private.now());
+end
+$$;
+comment on function credits.top_up_due(text, bigint) is
+  'For the worker that was told of a top-up: the purchase, if it is to be charged now. Service only.';
+
+create or replace function credits.top_ups_due(batch int default 100, after_account_id text default null)
+returns setof credits.purchases
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  at timestamptz := credits_private.now();
+begin
+  perform credits_private.check_service();
+  -- A new one is left to the worker that was told of it; after a minute, nobody was.
+  return query
+    select p.* from credits.purchases p
+    where p.kind = 'top_up' and p.status = 'pending' and credits_private.may_be_charged(p, at)
+      and p.created_at <= at - interval '1 minute'
+      and p.account_id > coalesce(top_ups_due.after_account_id, '')
+    order by p.account_id
+    limit batch;
+end
+$$;
+comment on function credits.top_ups_due(int, text) is
+  'For the worker''s sweep: top-ups to be charged now, those whose wake-up was lost and those to be tried again, up to "batch" of them in the order of their accounts, from after_account_id on. Service only.';

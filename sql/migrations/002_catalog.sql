@@ -40,6 +40,9 @@ create table credits.operations (
   category text not null,
   name text not null,
   description text,
+  components int not null default 0,
+  multipliers int not null default 0,
+  gates int not null default 0,
   retired_at timestamptz,
   constraint operations_pkey primary key (rate_card, operation),
   constraint operations_rate_card_fkey foreign key (rate_card) references credits.rate_cards
@@ -50,6 +53,9 @@ comment on column credits.operations.operation is 'Key of the operation, such as
 comment on column credits.operations.category is 'The heading it stands under on the rate card.';
 comment on column credits.operations.name is 'Its name for people.';
 comment on column credits.operations.description is 'What it does, and which usage it takes.';
+comment on column credits.operations.components is 'How many components its rates have ever had. Loading a catalog keeps these three counts; rating skips what is not there.';
+comment on column credits.operations.multipliers is 'How many multipliers it has ever had.';
+comment on column credits.operations.gates is 'How many gates stand before it.';
 comment on column credits.operations.retired_at is 'When the catalog stopped listing it; kept for the log''s sake.';
 
 create table credits.card_rates (
@@ -71,6 +77,7 @@ create table credits.card_rates (
   source text,
   valid_from timestamptz not null default '-infinity',
   valid_until timestamptz not null default 'infinity',
+  specificity int not null generated always as (jsonb_array_length(jsonb_path_query_array(match, '$.keyvalue()'))) stored,
   constraint card_rates_pkey primary key (rate_id),
   constraint card_rates_operation_fkey foreign key (rate_card, operation) references credits.operations,
   constraint card_rates_unit_fkey foreign key (rate_card, unit) references credits.units,
@@ -111,6 +118,7 @@ comment on column credits.card_rates.optional is 'An add-on: no match is no char
 comment on column credits.card_rates.source is 'Where the figure comes from; begins with "assumed" where no document gives it.';
 comment on column credits.card_rates.valid_from is 'Applies from this instant.';
 comment on column credits.card_rates.valid_until is 'Applies until just before this instant.';
+comment on column credits.card_rates.specificity is 'How many attributes it matches on: more of them win.';
 
 create table credits.card_multipliers (
   multiplier_id bigint generated always as identity,
@@ -123,6 +131,7 @@ create table credits.card_multipliers (
   source text,
   valid_from timestamptz not null default '-infinity',
   valid_until timestamptz not null default 'infinity',
+  specificity int not null generated always as (jsonb_array_length(jsonb_path_query_array(match, '$.keyvalue()'))) stored,
   constraint card_multipliers_pkey primary key (multiplier_id),
   constraint card_multipliers_operation_fkey foreign key (rate_card, operation) references credits.operations,
   constraint multiplier_match_is_an_object check (jsonb_typeof(match) = 'object'),
@@ -145,6 +154,7 @@ comment on column credits.card_multipliers.factor is 'The price is multiplied by
 comment on column credits.card_multipliers.source is 'Where the figure comes from.';
 comment on column credits.card_multipliers.valid_from is 'Applies from this instant.';
 comment on column credits.card_multipliers.valid_until is 'Applies until just before this instant.';
+comment on column credits.card_multipliers.specificity is 'How many attributes it matches on: more of them win.';
 
 create table credits.plans (
   plan text not null,

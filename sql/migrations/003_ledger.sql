@@ -13,6 +13,7 @@ create table credits.buckets (
   name text not null,
   constraint buckets_pkey primary key (bucket),
   constraint buckets_are_drawn_one_after_another unique (draw_order),
+  constraint buckets_as_lots_copy_them unique (bucket, draw_order, counts_as),
   constraint bucket_counts_as_included_or_additional check (counts_as in ('included', 'additional'))
 );
 comment on table credits.buckets is 'Where lots stand in the draw order. Another bucket is another row.';
@@ -75,6 +76,8 @@ create table credits.lots (
   lot_id bigint not null,
   unit text not null,
   bucket text not null,
+  draw_order smallint not null,
+  counts_as text not null,
   priority int not null default 100,
   granted credits.amount not null,
   spent credits.amount not null default 0,
@@ -93,19 +96,22 @@ create table credits.lots (
   currency text,
   constraint lots_pkey primary key (account_id, lot_id),
   constraint lots_account_fkey foreign key (account_id) references credits.accounts,
-  constraint lots_bucket_fkey foreign key (bucket) references credits.buckets,
+  constraint lots_bucket_fkey foreign key (bucket, draw_order, counts_as)
+    references credits.buckets (bucket, draw_order, counts_as) on update cascade,
   constraint lot_is_usable_for_some_time check (starts_at < expires_at),
   constraint lot_source_is_known check (source in ('refill', 'grant', 'promotion', 'purchase', 'top_up', 'refund')),
   constraint lot_price_is_finite check (price >= 0 and price <= 1e12)
 ) with (fillfactor = 50);
 create index lots_open on credits.lots (account_id, unit) where open;
-create index lots_by_bucket on credits.lots (bucket);
+create index lots_by_bucket on credits.lots (bucket, draw_order, counts_as);
 comment on table credits.lots is
   'One grant of one unit in one bucket, usable in [starts_at, expires_at). granted = available + held + spent + forfeited.';
 comment on column credits.lots.account_id is 'Whose lot it is.';
 comment on column credits.lots.lot_id is 'Counts the account''s lots from 1.';
 comment on column credits.lots.unit is 'What was granted.';
 comment on column credits.lots.bucket is 'included is drawn before additional.';
+comment on column credits.lots.draw_order is 'The bucket''s place in the draw order, copied so that drawing needs no join.';
+comment on column credits.lots.counts_as is 'Whether the bucket counts as included or additional, copied likewise.';
 comment on column credits.lots.priority is 'Within a bucket, lower is drawn first.';
 comment on column credits.lots.granted is 'How much was granted.';
 comment on column credits.lots.spent is 'How much was used, less refunds.';
@@ -262,9 +268,5 @@ comment on type credits.violation is 'An invariant of the ledger that does not h
 -- The price of a job in one unit. See functions/rating.
 create type credits_private.price as (unit text, amount numeric, breakdown jsonb);
 
--- What an entry does to a lot, as the callers of post() put it: changes, not figures.
-create type credits_private.movement as (
-  account_id text, seq int, ordinal int, lot_id bigint, granted numeric, spent numeric, forfeited numeric);
-
--- What is taken from a lot, in draw order.
-create type credits_private.slice as (ordinal int, lot_id bigint, amount numeric);
+-- What an entry does to a lot: how much more of it is spent or forfeited.
+create type credits_private.slice as (lot_id bigint, spent numeric, forfeited numeric);

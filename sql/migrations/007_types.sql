@@ -2,8 +2,9 @@
 
 -- Something that falls due by itself: the end of a hold, a lot's expiry, a period, a refill. See functions/periods.
 create type credits_private.due_event as (
-  account_id text, at timestamptz, kind text, hold_id bigint, unit text, lot_id bigint, bucket text, amount numeric,
-  expires_at timestamptz, plan text, account credits.accounts, meter_id bigint, ordinal int, item credits.item, breakdown jsonb);
+  account_id text, at timestamptz, kind text, unit text, lot_id bigint, amount numeric, expires_at timestamptz, plan text,
+  hold_id bigint, account credits.accounts, meter_id bigint, item credits.item, breakdown jsonb,
+  slices credits_private.slice[]);
 
 -- An account as it stands at an instant, now or later: the account, its open lots, and what fell due until then.
 create type credits_private.projection as (
@@ -11,7 +12,7 @@ create type credits_private.projection as (
 
 -- A request that passed: everything that drawing it needs.
 create type credits_private.admission as (
-  account credits.accounts, at timestamptz, lots credits.lots[], lines credits.quote_line[], top_ups boolean);
+  account credits.accounts, at timestamptz, top_ups boolean, prices credits_private.price[], lots credits.lots[]);
 
 -- The outcome of one request of spend_many, and the entry that it wrote.
 create type credits.spend_result as (
