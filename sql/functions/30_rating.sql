@@ -76,7 +76,7 @@ $$;
 create or replace function credits_private.trusted_usage(usage jsonb, plan text, top_ups boolean)
 returns jsonb
 language sql immutable
-return usage || jsonb_build_object('plan', plan, 'top_ups', top_ups);
+return coalesce(nullif(usage, 'null'), '{}') || jsonb_build_object('plan', plan, 'top_ups', top_ups);
 
 -- Refuses a text value that no rate or multiplier of the operation knows, in an attribute that they match on: "8K" is
 -- a mistake, not the default resolution. PC422.
@@ -282,6 +282,14 @@ begin
       lines[position] := lines[position] || (charge.line || jsonb_build_object('count', item_count,
         'amount', trim_scale(round(charge.numerator * item_count / charge.denominator, 12))));
     end loop;
+
+    -- Add-ons may all be left out. But where no rate holds at this time, the price is unknown, not 0.
+    if not found and not exists (
+      select from credits.card_rates r
+      where r.rate_card = rate_items.rate_card and r.operation = item.operation and r.valid_from <= at and r.valid_until > at) then
+      perform credits_private.fail_invalid('usage', 'no_rate', 'No rate of this operation holds now: load a catalog that has one.',
+        jsonb_build_object('operation', item.operation, 'at', at));
+    end if;
   end loop;
 
   -- A job of nothing but add-ons, none of them chosen, is free.

@@ -5,21 +5,23 @@
 -- before a spend, a balance and a forecast cannot disagree.
 
 -- The start of period n: anchor + n periods on the plan's own clock, never "the previous end + 1", so that what is
--- anchored on January 31st ends on February 28th and then on March 31st.
+-- anchored on January 31st ends on February 28th and then on March 31st. The anchor itself is kept as it is: in the hour
+-- that clocks go through twice, its time of day alone would not tell which one is meant.
 create or replace function credits_private.boundary(plan credits.plans, anchor timestamptz, n int)
 returns timestamptz
 language sql stable
-return (
+return date_add(
   case plan.anchored_to
-    when 'calendar' then timestamp '2001-01-01' -- a Monday, a 1st, a January
-    else anchor at time zone plan.time_zone
-  end
-  + n * case plan.cadence
+    when 'calendar' then timestamp '2001-01-01' at time zone plan.time_zone -- a Monday, a 1st, a January
+    else anchor
+  end,
+  n * case plan.cadence
     when 'day' then interval '1 day'
     when 'week' then interval '1 week'
     when 'month' then interval '1 month'
     when 'year' then interval '1 year'
-  end) at time zone plan.time_zone;
+  end,
+  plan.time_zone);
 
 -- The n of the period that contains an instant; negative before the anchor. Null for a plan without periods.
 create or replace function credits_private.period_containing(plan credits.plans, anchor timestamptz, at timestamptz)
@@ -114,7 +116,9 @@ begin
         from unnest(live) l where l.unit = allowance.unit and l.bucket = any (included);
         excess := excess - case allowance.rollover
           when 'none' then 0
-          when 'capped' then coalesce(allowance.rollover_cap, allowance.rollover_cap_multiple * allowance.amount)
+          when 'capped' then trunc(
+            coalesce(allowance.rollover_cap, allowance.rollover_cap_multiple * allowance.amount),
+            (select u.scale from credits.units u where u.rate_card = plan.rate_card and u.unit = allowance.unit))
           else excess
         end;
         for i in 1 .. cardinality(live) loop
@@ -129,9 +133,12 @@ begin
         end loop;
       end loop;
 
-      account.period_index := account.period_index + 1;
+      -- Once, but for a day that a time zone leaves out (Apia's December 30th of 2011): no time is in it, so no period is.
       account.period_start := at;
-      account.period_end := credits_private.boundary(plan, account.anchor, account.period_index + 1);
+      while account.period_end <= at loop
+        account.period_index := account.period_index + 1;
+        account.period_end := credits_private.boundary(plan, account.anchor, account.period_index + 1);
+      end loop;
       step := step + 1;
       return next (account.account_id, step, at, 'period', null, null, null, null, null,
         account.period_index, account.period_start, account.period_end)::credits_private.due_event;

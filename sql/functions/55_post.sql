@@ -106,6 +106,9 @@ begin
         e.included_sum, e.additional_sum, e.balance, e.member_id, e.usage, e.breakdown, e.idempotency_key,
         e.refunds_seq, e.reason, e.occurred_at, e.recorded_at, e.metadata
       from entry e
+      -- The lock rules conflicts out, but for a caller whose snapshot is older than the lock (repeatable read). With this
+      -- clause that one gets a serialization failure, which it knows to retry, instead of a duplicate key.
+      on conflict (account_id, seq) do nothing
       returning *
     )
     select w.* from written w order by w.account_id, w.seq;

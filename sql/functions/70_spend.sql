@@ -103,11 +103,11 @@ begin
 
   -- One item is logged as it is, a job as the list of its items: the log is also what a repeated request is held against.
   items := array(select credits.item(i.operation, i.usage) from unnest(items) i);
-  select case when count(distinct i.operation) = 1 then min(i.operation) end,
+  select case when min(i.operation) = max(i.operation) then min(i.operation) end,
     case when count(*) = 1 then jsonb_agg(i.usage) -> 0
-      else jsonb_agg(jsonb_build_object('operation', i.operation, 'usage', i.usage)) end
+      else jsonb_agg(jsonb_build_object('operation', i.operation, 'usage', i.usage) order by i.ordinality) end
   into operation, usage
-  from unnest(items) i;
+  from unnest(items) with ordinality i;
 
   if idempotency_key is not null then
     return query select * from credits_private.replayed_usage(account_id, idempotency_key, operation, usage, member_id);

@@ -131,8 +131,9 @@ begin
       jsonb_build_object('promotion', promotion));
   end if;
 
+  -- A week is a week wherever the caller's session says that it is: days are counted in UTC.
   return credits_private.add_lot('grant',
-    credits_private.draft_lot(account_id, null, gift.unit, 'additional', at, at + gift.expires_after, 'promotion',
+    credits_private.draft_lot(account_id, null, gift.unit, 'additional', at, date_add(at, gift.expires_after, 'UTC'), 'promotion',
       priority => gift.priority, reason => gift.promotion),
     gift.amount);
 end

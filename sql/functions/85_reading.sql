@@ -37,8 +37,9 @@ $$;
 comment on function credits.balances(text, timestamptz) is
   'What an account has: one row for every unit of its card, the main unit first. total = included + additional; held is apart. at later than now: a forecast with no further usage. PC403 another account; PC404 unknown account; PC422 a time in the past, or over 100 years ahead.';
 
--- Runs with the caller's own rights, so that the planner sees through it: a page costs what the page costs.
-create or replace function credits.activity(
+-- Both run with the caller's own rights, so that the planner sees through them: a page costs what the page costs. With an
+-- ORDER BY of its own, a caller of the sorted one would have the whole log sorted first; such a caller takes the other.
+create or replace function credits.entries_matching(
   account_id text, since timestamptz default null, until timestamptz default null, kinds text[] default null,
   member_id text default null)
 returns setof credits.entries
@@ -46,12 +47,25 @@ language sql stable
 begin atomic
   select e.*
   from credits.entries e
-  where credits_private.check_account(activity.account_id)
-    and e.account_id = activity.account_id
-    and (activity.since is null or e.occurred_at >= activity.since)
-    and (activity.until is null or e.occurred_at < activity.until)
-    and (activity.kinds is null or e.kind = any (activity.kinds))
-    and (activity.member_id is null or e.member_id = activity.member_id)
+  where credits_private.check_account(entries_matching.account_id)
+    and e.account_id = entries_matching.account_id
+    and (entries_matching.since is null or e.occurred_at >= entries_matching.since)
+    and (entries_matching.until is null or e.occurred_at < entries_matching.until)
+    and (entries_matching.kinds is null or e.kind = any (entries_matching.kinds))
+    and (entries_matching.member_id is null or e.member_id = entries_matching.member_id);
+end;
+comment on function credits.entries_matching(text, timestamptz, timestamptz, text[], text) is
+  'The same entries as activity, in no order: for a caller that sorts and pages by seq itself, as the API does. PC403 another account; PC404 unknown account.';
+
+create or replace function credits.activity(
+  account_id text, since timestamptz default null, until timestamptz default null, kinds text[] default null,
+  member_id text default null)
+returns setof credits.entries
+language sql stable
+begin atomic
+  select e.*
+  from credits.entries_matching(
+    activity.account_id, activity.since, activity.until, activity.kinds, activity.member_id) e
   order by e.seq desc;
 end;
 comment on function credits.activity(text, timestamptz, timestamptz, text[], text) is

@@ -53,11 +53,23 @@ left join (
 ) p on p.account_id = e.account_id and p.seq = e.seq
 where e.included <> coalesce(p.included, 0) or e.additional <> coalesce(p.additional, 0)
 union all
+-- An entry moves lots of its own unit.
+select p.account_id, 'posting_is_in_another_unit',
+  jsonb_build_object('seq', p.seq, 'lot_id', p.lot_id, 'unit', e.unit, 'lot_unit', l.unit)
+from credits.postings p
+join credits.entries e on e.account_id = p.account_id and e.seq = p.seq
+join credits.lots l on l.account_id = p.account_id and l.lot_id = p.lot_id
+where e.unit <> l.unit
+union all
 -- A breakdown explains what was charged.
 select e.account_id, 'breakdown_does_not_add_up',
   jsonb_build_object('seq', e.seq, 'amount', e.amount, 'breakdown', b.amount)
 from credits.entries e
-cross join lateral (select sum((l.value ->> 'amount')::numeric) as amount from jsonb_array_elements(e.breakdown) l) b
+cross join lateral (
+  -- Whatever was put there, the audit goes on.
+  select sum(case jsonb_typeof(l.value -> 'amount') when 'number' then (l.value ->> 'amount')::numeric end) as amount
+  from jsonb_array_elements(case jsonb_typeof(e.breakdown) when 'array' then e.breakdown end) l
+) b
 where e.kind = 'usage' and -e.amount <> coalesce(b.amount, 0)
 union all
 -- Each posting continues from the one before it.

@@ -60,7 +60,30 @@ $$;
 comment on function credits_private.begin_catalog(text, text, text) is
   'Starts a catalog: makes the temporary tables catalog_units, catalog_rates and so on for the file to fill.';
 
--- What is wrong with the staged catalog, the first thing found. Names the rows.
+-- Everything that is staged, row by row, for the checks that are the same for every table.
+create or replace function credits_private.staged_rows()
+returns table (what text, the_row jsonb)
+language plpgsql volatile
+as $$
+begin
+  return query
+    select 'units', to_jsonb(t) from pg_temp.catalog_units t
+    union all select 'operations', to_jsonb(t) from pg_temp.catalog_operations t
+    union all select 'rates', to_jsonb(t) from pg_temp.catalog_rates t
+    union all select 'multipliers', to_jsonb(t) from pg_temp.catalog_multipliers t
+    union all select 'gates', to_jsonb(t) from pg_temp.catalog_gates t
+    union all select 'plans', to_jsonb(t) from pg_temp.catalog_plans t
+    union all select 'plan_prices', to_jsonb(t) from pg_temp.catalog_plan_prices t
+    union all select 'allowances', to_jsonb(t) from pg_temp.catalog_allowances t
+    union all select 'features', to_jsonb(t) from pg_temp.catalog_features t
+    union all select 'packs', to_jsonb(t) from pg_temp.catalog_packs t
+    union all select 'pack_prices', to_jsonb(t) from pg_temp.catalog_pack_prices t
+    union all select 'top_up_prices', to_jsonb(t) from pg_temp.catalog_top_up_prices t
+    union all select 'promotions', to_jsonb(t) from pg_temp.catalog_promotions t;
+end
+$$;
+
+-- What is wrong with the staged catalog, the first thing found. Names the rows. PC422.
 create or replace function credits_private.check_catalog()
 returns void
 language plpgsql volatile
@@ -73,18 +96,76 @@ begin
   end if;
 
   for wrong in
-    select to_jsonb(r) as the_row from pg_temp.catalog_rates r
-    where exists (select from jsonb_each(r.match) m where jsonb_typeof(m.value) in ('object', 'array', 'null') or m.key = 'count')
-      or r.measure = 'count'
-    union all
-    select to_jsonb(m) from pg_temp.catalog_multipliers m
-    where exists (select from jsonb_each(m.match) a where jsonb_typeof(a.value) in ('object', 'array', 'null') or a.key = 'count')
-    union all
-    select to_jsonb(g) from pg_temp.catalog_gates g
-    where exists (select from jsonb_each(g.match) a where jsonb_typeof(a.value) in ('object', 'array', 'null') or a.key = 'count')
+    select s.what, (jsonb_agg(s.the_row) -> 0) as first_row, (jsonb_agg(s.the_row) -> 1) as second_row
+    from credits_private.staged_rows() s
+    join (values ('units', array['unit']), ('operations', array['operation']), ('plans', array['plan']),
+      ('plan_prices', array['plan', 'billing_interval', 'currency']), ('allowances', array['plan', 'unit']),
+      ('features', array['plan', 'feature']), ('packs', array['pack']), ('pack_prices', array['pack', 'currency']),
+      ('top_up_prices', array['currency']), ('promotions', array['promotion']),
+      ('gates', array['operation', 'match', 'requires', 'plans'])) k(what, columns) on k.what = s.what
+    group by s.what, (select jsonb_agg(s.the_row -> c) from unnest(k.columns) c)
+    having count(*) > 1
+  loop
+    perform credits_private.fail_invalid(wrong.what, 'listed_twice', 'Drop one of the two rows.',
+      jsonb_build_object('first', wrong.first_row, 'second', wrong.second_row));
+  end loop;
+
+  -- What a row points at is in the same catalog.
+  for wrong in
+    select s.what, s.the_row, r.target, s.the_row -> r.target as value
+    from credits_private.staged_rows() s
+    join (values ('rates', 'operation'), ('multipliers', 'operation'), ('gates', 'operation'), ('rates', 'unit'),
+      ('allowances', 'unit'), ('packs', 'unit'), ('promotions', 'unit'), ('plan_prices', 'plan'), ('allowances', 'plan'),
+      ('features', 'plan'), ('pack_prices', 'pack')) r(what, target) on r.what = s.what
+    where not exists (
+      select from credits_private.staged_rows() t
+      where t.what = r.target || 's' and t.the_row -> r.target = s.the_row -> r.target)
+    limit 1
+  loop
+    perform credits_private.fail_invalid(wrong.what, 'unknown_' || wrong.target,
+      format('Name only %ss of this catalog.', wrong.target),
+      jsonb_build_object(wrong.target, wrong.value, 'row', wrong.the_row));
+  end loop;
+
+  -- A plan that is retired still has subscribers: it may be named where a rule is about plans.
+  for wrong in
+    select n.what, n.the_row, n.plan
+    from (
+      select s.what, s.the_row, jsonb_array_elements_text(nullif(s.the_row -> 'plans', 'null')) as plan
+      from credits_private.staged_rows() s where s.what in ('gates', 'packs')
+      union all
+      select s.what, s.the_row, s.the_row -> 'match' ->> 'plan'
+      from credits_private.staged_rows() s where s.the_row -> 'match' ? 'plan'
+    ) n
+    where not exists (select from pg_temp.catalog_plans p where p.plan = n.plan)
+      and not exists (
+        select from credits.plans p join pg_temp.catalog_cards c on c.rate_card = p.rate_card where p.plan = n.plan)
+  loop
+    perform credits_private.fail_invalid(wrong.what, 'unknown_plan', 'Name only plans of this catalog.',
+      jsonb_build_object('plan', wrong.plan, 'row', wrong.the_row));
+  end loop;
+
+  for wrong in
+    select to_jsonb(m) as the_row, m.component from pg_temp.catalog_multipliers m
+    where m.component is not null
+      and not exists (select from pg_temp.catalog_rates r where r.operation = m.operation and r.component = m.component)
+  loop
+    perform credits_private.fail_invalid('multipliers', 'unknown_component',
+      'Name a component that the operation''s rates have, or null for all.',
+      jsonb_build_object('component', wrong.component, 'row', wrong.the_row));
+  end loop;
+
+  for wrong in
+    select s.the_row
+    from credits_private.staged_rows() s
+    where s.what in ('rates', 'multipliers', 'gates')
+      and (s.the_row ->> 'measure' = 'count' or exists (
+        select from jsonb_each(s.the_row -> 'match') m
+        where jsonb_typeof(m.value) in ('object', 'array', 'null') or m.key = 'count'
+          or (m.key = 'top_ups' and jsonb_typeof(m.value) <> 'boolean')))
   loop
     perform credits_private.fail_invalid('match', 'match_not_plain',
-      'Match on texts, numbers and booleans. "count" multiplies the item and is no attribute.',
+      'Match on texts, numbers and booleans (top_ups: true or false). "count" multiplies the item and is no attribute.',
       jsonb_build_object('row', wrong.the_row));
   end loop;
 
@@ -139,33 +220,34 @@ begin
   end loop;
 
   for wrong in
-    select 'gates' as what, to_jsonb(g) as the_row, p.plan
-    from pg_temp.catalog_gates g cross join unnest(g.plans) p(plan)
-    where not exists (select from pg_temp.catalog_plans c where c.plan = p.plan)
-    union all
-    select 'packs', to_jsonb(k), p.plan
-    from pg_temp.catalog_packs k cross join unnest(k.plans) p(plan)
-    where not exists (select from pg_temp.catalog_plans c where c.plan = p.plan)
-    union all
-    select 'plan_prices', to_jsonb(p), p.plan from pg_temp.catalog_plan_prices p
-    where not exists (select from pg_temp.catalog_plans c where c.plan = p.plan)
-    union all
-    select 'allowances', to_jsonb(a), a.plan from pg_temp.catalog_allowances a
-    where not exists (select from pg_temp.catalog_plans c where c.plan = a.plan)
-    union all
-    select 'features', to_jsonb(f), f.plan from pg_temp.catalog_features f
-    where not exists (select from pg_temp.catalog_plans c where c.plan = f.plan)
-  loop
-    perform credits_private.fail_invalid(wrong.what, 'unknown_plan', 'Name only plans of this catalog.',
-      jsonb_build_object('plan', wrong.plan, 'row', wrong.the_row));
-  end loop;
-
-  for wrong in
     select p.plan, p.rate_card from pg_temp.catalog_plans c
     join credits.plans p on p.plan = c.plan and p.rate_card <> c.rate_card
   loop
     perform credits_private.fail_invalid('plans', 'plan_of_another_card', 'Plan names are unique over all cards.',
       jsonb_build_object('plan', wrong.plan, 'rate_card', wrong.rate_card));
+  end loop;
+
+  -- An account counts its periods from its anchor: another cadence would move the period that it is in.
+  for wrong in
+    select to_jsonb(c) as the_row, p.cadence, p.anchored_to, p.time_zone
+    from pg_temp.catalog_plans c
+    join credits.plans p on p.plan = c.plan
+    where (p.cadence, p.anchored_to, p.time_zone) <> (c.cadence, c.anchored_to, c.time_zone)
+      and exists (select from credits.accounts a where a.plan = p.plan)
+  loop
+    perform credits_private.fail_invalid('plans', 'plan_has_subscribers',
+      'Cadence, anchored_to and time_zone of a plan with subscribers stay: make another plan.',
+      jsonb_build_object('row', wrong.the_row, 'cadence', wrong.cadence, 'anchored_to', wrong.anchored_to,
+        'time_zone', wrong.time_zone));
+  end loop;
+
+  for wrong in select to_jsonb(p) as the_row, p.time_zone from pg_temp.catalog_plans p loop
+    begin
+      perform timestamptz 'epoch' at time zone wrong.time_zone;
+    exception when invalid_parameter_value then
+      perform credits_private.fail_invalid('plans', 'unknown_time_zone', 'Use a name of pg_timezone_names.',
+        jsonb_build_object('time_zone', wrong.time_zone, 'row', wrong.the_row));
+    end;
   end loop;
 
   for wrong in
@@ -239,11 +321,13 @@ as $$
 #variable_conflict use_column
 declare
   card text := (select c.rate_card from pg_temp.catalog_cards c);
-  at timestamptz := credits_private.now();
+  at timestamptz;
   -- The first rates of a card have always held; later ones hold from now.
   since timestamptz;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('credits.catalog.' || card, 0));
+  -- One load at a time, and the time is read after the lock: a load never begins its rates before the one that it follows.
+  perform pg_advisory_xact_lock(hashtextextended('credits.catalog', 0));
+  at := credits_private.now();
   perform credits_private.check_catalog();
   since := case when exists (select from credits.card_rates r where r.rate_card = card) then at else '-infinity' end;
 
@@ -251,8 +335,8 @@ begin
     'catalog_cards', 'rate_cards', array['rate_card'], 'true', 'keep', at);
   -- The old main unit first, or two would be main for a moment.
   update credits.units u set main = false
-  from pg_temp.catalog_units s
-  where u.rate_card = card and s.unit = u.unit and u.main and not s.main;
+  where u.rate_card = card and u.main
+    and not exists (select from pg_temp.catalog_units s where s.unit = u.unit and s.main);
   return query select * from credits_private.merge_catalog_table(
     'catalog_units', 'units', array['rate_card', 'unit'], 't.rate_card = $2', 'keep', at);
   return query select * from credits_private.merge_catalog_table(
@@ -260,10 +344,19 @@ begin
 
   -- Rates and multipliers keep their history: what is not staged as it stands ends now.
   return query
+    with documented as (
+      update credits.card_rates r set source = s.source
+      from pg_temp.catalog_rates s
+      where r.rate_card = card and r.valid_until > at and r.source is distinct from s.source
+        and credits_private.same_rule(to_jsonb(s), to_jsonb(r), at)
+      returning r.operation, r.component, r.match
+    )
+    select 'changed', 'card_rates', concat_ws(' / ', d.operation, d.component, d.match::text) from documented d;
+  return query
     with ended as (
       update credits.card_rates r set valid_until = greatest(at, r.valid_from)
       where r.rate_card = card and r.valid_until > at
-        and not exists (select from pg_temp.catalog_rates s where credits_private.same_rule(to_jsonb(s), to_jsonb(r)))
+        and not exists (select from pg_temp.catalog_rates s where credits_private.same_rule(to_jsonb(s), to_jsonb(r), at))
       returning r.operation, r.component, r.match
     )
     select 'ended', 'card_rates', concat_ws(' / ', e.operation, e.component, e.match::text) from ended e;
@@ -274,18 +367,27 @@ begin
         minimum_charge, maximum_charge, optional, source, valid_from, valid_until)
       select s.rate_card, s.operation, s.component, s.match, s.unit, s.price, s.measure, s.per, s.quantity_rounding,
         s.minimum_quantity, s.tiers, s.minimum_charge, s.maximum_charge, s.optional, s.source,
-        coalesce(s.valid_from, since), s.valid_until
+        greatest(s.valid_from, since), s.valid_until
       from pg_temp.catalog_rates s
-      where not exists (
-        select from credits.card_rates r where r.rate_card = card and credits_private.same_rule(to_jsonb(s), to_jsonb(r)))
+      where s.valid_until > since and not exists (
+        select from credits.card_rates r where r.rate_card = card and credits_private.same_rule(to_jsonb(s), to_jsonb(r), at))
       returning operation, component, match
     )
     select 'added', 'card_rates', concat_ws(' / ', a.operation, a.component, a.match::text) from added a;
   return query
+    with documented as (
+      update credits.card_multipliers m set source = s.source
+      from pg_temp.catalog_multipliers s
+      where m.rate_card = card and m.valid_until > at and m.source is distinct from s.source
+        and credits_private.same_rule(to_jsonb(s), to_jsonb(m), at)
+      returning m.operation, m.multiplier_group, m.match
+    )
+    select 'changed', 'card_multipliers', concat_ws(' / ', d.operation, d.multiplier_group, d.match::text) from documented d;
+  return query
     with ended as (
       update credits.card_multipliers m set valid_until = greatest(at, m.valid_from)
       where m.rate_card = card and m.valid_until > at
-        and not exists (select from pg_temp.catalog_multipliers s where credits_private.same_rule(to_jsonb(s), to_jsonb(m)))
+        and not exists (select from pg_temp.catalog_multipliers s where credits_private.same_rule(to_jsonb(s), to_jsonb(m), at))
       returning m.operation, m.multiplier_group, m.match
     )
     select 'ended', 'card_multipliers', concat_ws(' / ', e.operation, e.multiplier_group, e.match::text) from ended e;
@@ -294,11 +396,11 @@ begin
       insert into credits.card_multipliers (
         rate_card, operation, multiplier_group, component, match, factor, source, valid_from, valid_until)
       select s.rate_card, s.operation, s.multiplier_group, s.component, s.match, s.factor, s.source,
-        coalesce(s.valid_from, since), s.valid_until
+        greatest(s.valid_from, since), s.valid_until
       from pg_temp.catalog_multipliers s
-      where not exists (
+      where s.valid_until > since and not exists (
         select from credits.card_multipliers m
-        where m.rate_card = card and credits_private.same_rule(to_jsonb(s), to_jsonb(m)))
+        where m.rate_card = card and credits_private.same_rule(to_jsonb(s), to_jsonb(m), at))
       returning operation, multiplier_group, match
     )
     select 'added', 'card_multipliers', concat_ws(' / ', a.operation, a.multiplier_group, a.match::text) from added a;
@@ -337,18 +439,20 @@ begin
     with added as (
       insert into credits.gates (rate_card, operation, match, requires, plans, source)
       select s.rate_card, s.operation, s.match, s.requires, s.plans, s.source from pg_temp.catalog_gates s
-      on conflict do nothing
-      returning operation, match, requires
+      on conflict (rate_card, operation, match, requires, plans)
+        do update set source = excluded.source where credits.gates.source is distinct from excluded.source
+      returning operation, match, requires, case when xmax = 0 then 'added' else 'changed' end as change
     )
-    select 'added', 'gates', concat_ws(' / ', a.operation, a.match::text, a.requires) from added a;
+    select a.change, 'gates', concat_ws(' / ', a.operation, a.match::text, a.requires) from added a;
 end
 $$;
 comment on function credits_private.apply_catalog() is
   'Brings the card to what was staged since begin_catalog. Returns a row a change; none when all was there already.';
 
--- Whether a staged rate or multiplier is the one that is there: same figures, same end, and the same start if one is staged.
-create or replace function credits_private.same_rule(staged jsonb, present jsonb)
+-- Whether a staged rate or multiplier is the one that is there: same figures, same end, and either both apply already or
+-- both begin at the same time. When one that applies began is history, and no load changes that.
+create or replace function credits_private.same_rule(staged jsonb, present jsonb, at timestamptz)
 returns boolean
-language sql immutable
+language sql stable
 return staged - array['source', 'valid_from'] = present - array['source', 'valid_from', 'rate_id', 'multiplier_id']
-  and (staged -> 'valid_from' = 'null' or staged -> 'valid_from' = present -> 'valid_from');
+  and greatest((staged ->> 'valid_from')::timestamptz, at) = greatest((present ->> 'valid_from')::timestamptz, at);

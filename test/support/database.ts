@@ -15,8 +15,9 @@ export interface TestDatabase {
   /** Runs a statement as the superuser and returns its rows; numeric and bigint are strings. */
   query: Query;
   /**
-   * Sets `credits.now` on every connection of the pool, and on every connection that anybody opens later; null gives back
-   * the wall clock. Call it while none of the pool's connections is inside a transaction.
+   * Sets `credits.now` on every connection of the pool, and on every connection that anybody opens later. A text is taken
+   * as it is, to the microsecond; null gives back the wall clock. Call it while none of the pool's connections is inside a
+   * transaction.
    */
   setNow(now: string | Date | null): Promise<void>;
   /** Runs `work` in a transaction as a role with claims (`{ account_id, member_id, member_role }`). */
@@ -47,9 +48,12 @@ export async function testDatabase(options: { catalogs?: boolean } = {}): Promis
     pool,
     query,
     async setNow(now) {
-      const value = now === null ? '' : new Date(now).toISOString();
+      const value = now instanceof Date ? now.toISOString() : (now ?? '');
       await query(`alter database ${name} set credits.now = '${value}'`);
-      await Promise.all([...clients].map((client) => client.query(`set credits.now = '${value}'`)));
+      // The pool ends a connection whose query failed, and says so only afterwards: that one needs no time.
+      await Promise.allSettled(
+        [...clients].map((client) => client.query(`set credits.now = '${value}'`)),
+      );
     },
     async as(role, claims, work) {
       const client = await pool.connect();
