@@ -6,7 +6,7 @@ RUN npm ci --omit=dev --omit=optional
 COPY src src
 COPY sql sql
 USER node
-ENV HOST=0.0.0.0
+ENV PGCREDITS_HOST=0.0.0.0
 EXPOSE 5678
 ENTRYPOINT ["node", "src/cli.ts"]
 CMD ["serve"]

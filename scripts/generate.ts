@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startEmbeddedPostgres } from '../src/embedded-postgres.ts';
+import { printGraphqlSchema } from '../src/graphql.ts';
 import { migrate } from '../src/migrate.ts';
 import { dumpSchema } from './dump-schema.ts';
 import { generateTypes } from './generate-types.ts';
@@ -22,6 +23,9 @@ export async function generate(folder: string): Promise<void> {
     await generateTypes(postgres.connectionString, folder);
     console.log('Writing the schema');
     await dumpSchema(postgres.connectionString, folder);
+    console.log('Writing the GraphQL schema');
+    const schema = await printGraphqlSchema(postgres.connectionString);
+    fs.writeFileSync(path.join(folder, 'schema.graphql'), schema);
   } finally {
     await postgres.stop();
     fs.rmSync(data, { recursive: true });

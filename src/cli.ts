@@ -1,15 +1,15 @@
 #!/usr/bin/env node
-/** The command line. Each command reads the configuration, does one thing, and says in plain text what it did. */
+/**
+ * The command line. Each command reads the configuration, does one thing, and says in plain text what it did. The API and
+ * the worker are loaded by the commands that run them; the others start at once without.
+ */
 import * as fs from 'node:fs';
 import { Command } from 'commander';
 import { Client } from 'pg';
 import { CATALOGS, loadCatalog } from './catalog.ts';
 import { type Config, readConfig } from './config.ts';
 import { StartupError } from './errors.ts';
-import { startServer } from './graphql.ts';
 import { installScript, migrate } from './migrate.ts';
-import { up } from './up.ts';
-import { startWorker } from './worker.ts';
 
 const { version } = JSON.parse(
   fs.readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -27,7 +27,8 @@ const program = new Command('pgcredits')
     `
 Environment:
   DATABASE_URL          the application's database; "up" starts a PostgreSQL of its own without it
-  HOST, PORT            where the API listens: 127.0.0.1 and 5678 unless set
+  PORT                  the port the API listens on: 5678 unless set
+  PGCREDITS_HOST        the address the API listens on: 127.0.0.1 unless set
   PGCREDITS_DATA        the folder of the embedded PostgreSQL: .pgcredits unless set
   PGCREDITS_JWT_SECRET  the HS256 secret of the API's tokens; "up" makes one up without it`,
   );
@@ -38,6 +39,7 @@ program
   .option('--demo', 'also opens an account on a plan of each product and shows it at work')
   .action(async ({ demo = false }: { demo?: boolean }) => {
     print(`pgcredits ${version}`);
+    const { up } = await import('./up.ts');
     await up({ config: readConfig(), demo, stopSignal: stopSignal(), print });
   });
 
@@ -79,6 +81,7 @@ program
       );
     }
     const signal = stopSignal();
+    const { startServer } = await import('./graphql.ts');
     const api = await startServer({ connectionString, host, port, jwtSecret, log: print });
     print(`Listening on ${api.url}`);
     await signal;
@@ -89,13 +92,12 @@ program
   .command('worker')
   .description('runs the worker alone')
   .action(async () => {
+    const connectionString = databaseUrl(readConfig());
     const signal = stopSignal();
-    const worker = await startWorker({
-      connectionString: databaseUrl(readConfig()),
-      log: print,
-    });
+    const { startWorker } = await import('./worker.ts');
+    const worker = await startWorker({ connectionString, log: print });
     print('Working.');
-    await signal;
+    await Promise.race([signal, worker.ended]);
     await worker.stop();
   });
 

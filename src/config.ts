@@ -5,7 +5,7 @@ import { StartupError } from './errors.ts';
 export interface Config {
   /** DATABASE_URL: the application's own database. Null: an embedded PostgreSQL is started where a command can. */
   databaseUrl: string | null;
-  /** HOST: the address the API listens on, 127.0.0.1 unless set. */
+  /** PGCREDITS_HOST: the address the API listens on, 127.0.0.1 unless set. */
   host: string;
   /** PORT: the port the API listens on, 5678 unless set; 0 takes any free one. */
   port: number;
@@ -33,7 +33,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   }
   return {
     databaseUrl: env.DATABASE_URL || null,
-    host: env.HOST || '127.0.0.1',
+    host: env.PGCREDITS_HOST || '127.0.0.1',
     port,
     dataFolder: resolve(env.PGCREDITS_DATA || '.pgcredits'),
     jwtSecret,

@@ -3,7 +3,6 @@
  * Each start spends a little more, with keys of its own, so a later one shows what the earlier ones left.
  */
 import { DatabaseError, type FieldDef, type Pool, type PoolClient } from 'pg';
-import { isCreditsCode } from './errors.ts';
 
 interface Product {
   title: string;
@@ -99,11 +98,11 @@ from credits.spend('demo-videogen', 'ai_image', '{"quality": "standard", "count"
 ];
 
 /**
- * Opens the demo accounts if they are not there, makes each product's calls and prints them with their results. An error
- * of the contract (after many starts, an account has nothing left) is part of the show; any other is thrown.
+ * Opens the demo accounts if they are not there, makes each product's calls and prints them with their results. After
+ * many starts an account has too little left, and PC402 is part of the show; any other error is thrown.
  */
 export async function runDemo(pool: Pool, print: (line?: string) => void): Promise<void> {
-  const key = `demo-${new Date().toISOString()}`;
+  const key = `demo-${new Date().toISOString().slice(0, 19)}`;
   const client = await pool.connect();
   try {
     for (const { title, account, plan, quotes, spend } of PRODUCTS) {
@@ -147,7 +146,7 @@ async function result(client: PoolClient, sql: string): Promise<string> {
     });
     return table(fields, rows);
   } catch (error) {
-    if (!(error instanceof DatabaseError) || !isCreditsCode(error.code)) throw error;
+    if (!(error instanceof DatabaseError) || error.code !== 'PC402') throw error;
     return `ERROR ${error.code}: ${error.message}\nDETAIL: ${error.detail}\nHINT: ${error.hint}`;
   }
 }

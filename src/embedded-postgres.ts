@@ -23,6 +23,8 @@ export interface EmbeddedPostgresOptions {
   database?: string;
   /** Trades durability for speed. For tests alone. */
   test?: boolean;
+  /** Where the server's files go when root runs us in a folder that only root can enter: `/var/lib/pgcredits`. */
+  sharedFolder?: string;
   /** Told each step that takes a while, and anything worth knowing. */
   report?: (line: string) => void;
 }
@@ -45,9 +47,6 @@ interface Binaries {
 /** Whom the server runs as: PostgreSQL refuses to run as root. Undefined: as ourselves. */
 type User = { uid: number; gid: number } | undefined;
 
-/** Where the server's files go when root runs us in a folder that only root can enter. */
-const SHARED_FOLDER = '/var/lib/pgcredits';
-
 /** The environment of the server's processes: none of ours, so that no PG* variable reaches them. */
 const ENVIRONMENT = { LC_ALL: 'C', PATH: '/usr/local/bin:/usr/bin:/bin' };
 
@@ -59,11 +58,12 @@ export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
 ): Promise<EmbeddedPostgres> {
   const { database = 'pgcredits', test = false, report = () => {} } = options;
+  const { sharedFolder = '/var/lib/pgcredits' } = options;
   const folder = path.resolve(options.folder);
   createFolder(folder);
   const user = chooseUser(path.join(folder, 'postgres'));
-  const binaries = await findBinaries(user, report);
-  const data = placeData(folder, user, report);
+  const binaries = await findBinaries(user, sharedFolder, report);
+  const data = placeData(folder, user, sharedFolder, report);
   const password = await initialize({ folder, data, binaries, user, report });
   await awaitPrevious(folder, data, report);
 
@@ -130,7 +130,11 @@ function canReach(file: string, user: User): boolean {
   return spawnSync('/bin/sh', ['-c', 'test -x "$0"', file], { ...user, cwd: '/' }).status === 0;
 }
 
-async function findBinaries(user: User, report: (line: string) => void): Promise<Binaries> {
+async function findBinaries(
+  user: User,
+  sharedFolder: string,
+  report: (line: string) => void,
+): Promise<Binaries> {
   const platform = `${process.platform}-${process.arch}`;
   let native: string;
   try {
@@ -144,7 +148,9 @@ async function findBinaries(user: User, report: (line: string) => void): Promise
     );
   }
   createLinks(native);
-  if (!canReach(path.join(native, 'bin/postgres'), user)) native = shareBinaries(native, report);
+  if (!canReach(path.join(native, 'bin/postgres'), user)) {
+    native = shareBinaries(native, sharedFolder, report);
+  }
   const postgres = path.join(native, 'bin/postgres');
   const { status, stderr, error } = spawnSync(postgres, ['--version'], { encoding: 'utf8' });
   if (status !== 0) {
@@ -177,13 +183,17 @@ function createLinks(native: string): void {
 }
 
 /** Copies the binaries to where every user can read them. Returns the folder of the copy. */
-function shareBinaries(native: string, report: (line: string) => void): string {
+function shareBinaries(
+  native: string,
+  sharedFolder: string,
+  report: (line: string) => void,
+): string {
   const packageFile = path.join(native, '..', 'package.json');
   const { version } = JSON.parse(fs.readFileSync(packageFile, 'utf8'));
-  const copy = path.join(SHARED_FOLDER, `postgresql-${version}`);
+  const copy = path.join(sharedFolder, `postgresql-${version}`);
   if (fs.existsSync(copy)) return copy;
   report(`Only root can enter ${native}: copying PostgreSQL to ${copy}`);
-  const unfinished = fs.mkdtempSync(path.join(createSharedFolder(), 'copy-'));
+  const unfinished = fs.mkdtempSync(path.join(createSharedFolder(sharedFolder), 'copy-'));
   fs.cpSync(native, unfinished, { recursive: true, verbatimSymlinks: true });
   for (const entry of fs.readdirSync(unfinished, { recursive: true, withFileTypes: true })) {
     if (!entry.isSymbolicLink()) fs.chmodSync(path.join(entry.parentPath, entry.name), 0o755);
@@ -193,14 +203,14 @@ function shareBinaries(native: string, report: (line: string) => void): string {
   return copy;
 }
 
-function createSharedFolder(): string {
+function createSharedFolder(sharedFolder: string): string {
   try {
-    fs.mkdirSync(SHARED_FOLDER, { recursive: true });
-    fs.chmodSync(SHARED_FOLDER, 0o755);
-    return SHARED_FOLDER;
+    fs.mkdirSync(sharedFolder, { recursive: true });
+    fs.chmodSync(sharedFolder, 0o755);
+    return sharedFolder;
   } catch (error) {
     throw new StartupError(
-      `PostgreSQL does not run as root, and no other user can enter this folder; ${SHARED_FOLDER} cannot be written to.`,
+      `PostgreSQL does not run as root, and no other user can enter this folder; ${sharedFolder} cannot be written to.`,
       'Move the project to a folder that every user can enter, or run this as an ordinary user.',
       { cause: error },
     );
@@ -208,14 +218,20 @@ function createSharedFolder(): string {
 }
 
 /** The data folder: `postgres` in ours, or a link from there to where the server's user can get. */
-function placeData(folder: string, user: User, report: (line: string) => void): string {
+function placeData(
+  folder: string,
+  user: User,
+  sharedFolder: string,
+  report: (line: string) => void,
+): string {
   const data = path.join(folder, 'postgres');
   if (fs.existsSync(data)) return fs.realpathSync(data);
   // A link to nowhere may be left of an interrupted start.
   fs.rmSync(data, { force: true });
   if (canReach(folder, user)) return data;
-  const elsewhere = path.join(fs.mkdtempSync(path.join(createSharedFolder(), 'data-')), 'postgres');
-  fs.chmodSync(path.dirname(elsewhere), 0o711);
+  const parent = fs.mkdtempSync(path.join(createSharedFolder(sharedFolder), 'data-'));
+  fs.chmodSync(parent, 0o711);
+  const elsewhere = path.join(parent, 'postgres');
   fs.symlinkSync(elsewhere, data);
   report(`Only root can enter ${folder}: keeping the data in ${elsewhere}`);
   return elsewhere;

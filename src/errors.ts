@@ -100,8 +100,8 @@ export function toCreditsError(error: unknown): unknown {
   });
 }
 
-/** The object in a DETAIL; an empty one if there is none to read. Throws nothing. */
-export function parseDetail(detail: string | undefined): Record<string, unknown> {
+/** The object in a DETAIL; an empty one if there is none to read. */
+function parseDetail(detail: string | undefined): Record<string, unknown> {
   try {
     return JSON.parse(detail ?? '{}');
   } catch {

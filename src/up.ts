@@ -52,9 +52,9 @@ export async function up({ config, demo, stopSignal, print }: UpOptions): Promis
     say('api')(`listening on ${api.url}`);
 
     if (demo) await runDemo(pool, print);
-    print(await directions(api.url, connectionString, jwtSecret));
+    print(await directions(api.url, connectionString, jwtSecret, demo));
 
-    await Promise.race([stopSignal, database.ended]);
+    await Promise.race([stopSignal, database.ended, worker.ended]);
     print('Stopping.');
   } finally {
     // One that fails to stop must not keep the others from it.
@@ -108,18 +108,31 @@ function keptSecret(folder: string): string {
   return fs.readFileSync(file, 'utf8').trim();
 }
 
-/** What to try next, with everything in it ready to paste. */
-async function directions(api: string, connectionString: string, secret: string): Promise<string> {
+/** Where everything is and what to try next, ready to paste. */
+async function directions(
+  api: string,
+  connectionString: string,
+  secret: string,
+  demo: boolean,
+): Promise<string> {
   const token = await new SignJWT({ role: 'credits_service' })
     .setProtectedHeader({ alg: 'HS256' })
     .setExpirationTime('1 day')
     .sign(new TextEncoder().encode(secret));
+  const next = `
+Try next
+  in psql       select * from credits.rates('demo-invideo');
+                select * from credits.balances('demo-avs', now() + interval '3 months');
+                select * from credits.verify();
+  in GraphiQL   { balances(accountId: "demo-avs") { unit total nextRefillAt } }
+`;
   return `
-GraphQL    ${api}/graphql  (GraphiQL in a browser: ${api}/)
-psql       psql '${connectionString}'
-Token      as the application's backend, for a day:
-           {"Authorization": "Bearer ${token}"}
-
+GraphiQL      ${api}
+GraphQL       ${api}/graphql
+  headers     {"Authorization": "Bearer ${token}"}
+              (any account, for a day; an end user's token says credits_member and an account_id)
+psql          psql '${connectionString}'
+${demo ? next : ''}
 Ctrl-C stops everything; the data stays.
 `;
 }

@@ -76,7 +76,7 @@ $$;
 create or replace function credits_private.trusted_usage(usage jsonb, plan text, top_ups boolean)
 returns jsonb
 language sql immutable
-return coalesce(nullif(usage, 'null'), '{}') || jsonb_build_object('plan', plan, 'top_ups', top_ups);
+return case when jsonb_typeof(usage) = 'object' then usage else '{}' end || jsonb_build_object('plan', plan, 'top_ups', top_ups);
 
 -- Refuses a text value that no rate or multiplier of the operation knows, in an attribute that they match on: "8K" is
 -- a mistake, not the default resolution. PC422.

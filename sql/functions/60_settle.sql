@@ -148,8 +148,13 @@ begin
     limit batch
     for no key update skip locked
   loop
-    perform credits_private.settled(account, at);
-    settled := settled + 1;
+    -- One account that cannot be settled must not hold up the others.
+    begin
+      perform credits_private.settled(account, at);
+      settled := settled + 1;
+    exception when others then
+      raise warning 'account % cannot be settled: %', account.account_id, sqlerrm;
+    end;
   end loop;
   return settled;
 end

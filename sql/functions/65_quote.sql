@@ -115,6 +115,22 @@ as $$
   limit 1
 $$;
 
+-- PC403.
+create or replace function credits_private.refuse_gate(account credits.accounts, gate credits.gates)
+returns void
+language plpgsql stable
+as $$
+begin
+  if gate.requires = 'plan' then
+    perform credits_private.fail('PC403',
+      jsonb_build_object('requires', 'plan', 'operation', gate.operation, 'plans', gate.plans, 'plan', account.plan),
+      'Subscribe to one of these plans.');
+  end if;
+  perform credits_private.fail('PC403', jsonb_build_object('requires', 'top_ups', 'operation', gate.operation),
+    'Have an admin enable automatic top-ups.');
+end
+$$;
+
 -- What stands between an account and an amount: the first of the limits, or null. available: what it could draw.
 create or replace function credits_private.limits(
   account credits.accounts, lots credits.lots[], unit text, amount numeric, member_id text, at timestamptz,
@@ -147,25 +163,22 @@ $$;
 -- What blocks a job of these prices, and how much could be drawn: one row a unit. account and lots as they stand at the
 -- instant.
 create or replace function credits_private.assess(
-  account credits.accounts, lots credits.lots[], top_ups boolean, items credits.item[], prices credits_private.price[],
-  member_id text, at timestamptz)
+  account credits.accounts, lots credits.lots[], gate credits.gates, prices credits_private.price[], member_id text,
+  at timestamptz)
 returns setof credits.quote_line
 language plpgsql stable
 as $$
 declare
   price credits_private.price;
   line credits.quote_line;
-  gate text;
   limits record;
 begin
-  gate := case (credits_private.unmet_gate(account, top_ups, items)).requires
-    when 'plan' then 'plan_required' when 'top_ups' then 'top_ups_required' end;
   foreach price in array prices loop
     limits := credits_private.limits(account, lots, price.unit, price.amount, member_id, at);
     line.unit := price.unit;
     line.amount := price.amount;
     line.available := round(limits.available, scale(price.amount));
-    line.blocked_by := coalesce(gate, limits.blocked_by);
+    line.blocked_by := coalesce(gate.requires || '_required', limits.blocked_by);
     line.affordable := line.blocked_by is null;
     line.breakdown := price.breakdown;
     return next line;
@@ -189,10 +202,21 @@ declare
   at timestamptz := credits_private.account_time(account_id);
   present credits_private.projection := credits_private.project(account, at);
   top_ups boolean := credits_private.top_ups_enabled(account_id);
+  gate credits.gates := credits_private.unmet_gate(present.account, top_ups, items);
+  prices credits_private.price[];
 begin
-  return query select * from credits_private.assess(present.account, present.lots, top_ups, items,
-    credits_private.rate_items(account.rate_card, (present.account).plan, top_ups, items, at),
-    credits_private.claim('member_id'), at);
+  if gate.gate_id is null then
+    prices := credits_private.rate_items(account.rate_card, (present.account).plan, top_ups, items, at);
+  else
+    begin
+      prices := credits_private.rate_items(account.rate_card, (present.account).plan, top_ups, items, at);
+    exception when sqlstate 'PC422' then
+      -- There may be no price for those who do not pass the gate: then the gate is the answer.
+      perform credits_private.refuse_gate(present.account, gate);
+    end;
+  end if;
+  return query
+    select * from credits_private.assess(present.account, present.lots, gate, prices, credits_private.claim('member_id'), at);
 end
 $$;
 

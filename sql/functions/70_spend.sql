@@ -77,27 +77,16 @@ begin
 end
 $$;
 
--- Raises what stands between an account and a job. PC402, PC403.
-create or replace function credits_private.refuse(
-  account credits.accounts, top_ups boolean, items credits.item[], line credits.quote_line, member_id text)
+-- Raises what stands between an account and a price. PC402, PC403.
+create or replace function credits_private.refuse(account credits.accounts, line credits.quote_line, member_id text)
 returns void
 language plpgsql stable
 as $$
 declare
-  gate credits.gates;
   shortage jsonb := jsonb_build_object('unit', line.unit, 'required', line.amount, 'available', line.available,
     'shortfall', line.amount - line.available, 'next_refill_at', credits_private.next_refill(account, line.unit));
 begin
   case line.blocked_by
-    when 'plan_required' then
-      gate := credits_private.unmet_gate(account, top_ups, items);
-      perform credits_private.fail('PC403',
-        jsonb_build_object('requires', 'plan', 'operation', gate.operation, 'plans', gate.plans, 'plan', account.plan),
-        'Subscribe to one of these plans.');
-    when 'top_ups_required' then
-      gate := credits_private.unmet_gate(account, top_ups, items);
-      perform credits_private.fail('PC403', jsonb_build_object('requires', 'top_ups', 'operation', gate.operation),
-        'Have an admin enable automatic top-ups.');
     when 'member_cap' then
       perform credits_private.fail('PC403',
         shortage || jsonb_build_object('requires', 'member_cap', 'member_id', member_id, 'period_end', account.period_end,
@@ -161,8 +150,8 @@ begin
 end
 $$;
 
--- Settles a locked account and prices a job for it; refuses one whose gate or price is not met. What is returned is all
--- that drawing it needs. PC403, PC404, PC409 price above max_amount, PC422.
+-- Settles a locked account and prices a job for it, unless a gate bars it. What is returned is all that drawing it needs.
+-- PC403, PC404, PC409 price above max_amount, PC422.
 create or replace function credits_private.admit(
   account credits.accounts, items credits.item[], member_id text, max_amount numeric)
 returns credits_private.admission
@@ -170,31 +159,35 @@ language plpgsql volatile
 as $$
 declare
   admission credits_private.admission;
+  gate credits.gates;
 begin
   admission.at := credits_private.account_time(account.account_id);
   admission.account := credits_private.settled(account, admission.at);
   admission.top_ups := credits_private.top_ups_enabled(account.account_id);
+  gate := credits_private.unmet_gate(admission.account, admission.top_ups, items);
+  if gate.gate_id is not null then
+    perform credits_private.refuse_gate(admission.account, gate);
+  end if;
   admission.prices := credits_private.rate_items(
     account.rate_card, (admission.account).plan, admission.top_ups, items, admission.at);
   perform credits_private.check_max_amount(max_amount, admission.prices);
   admission.lots := array(select l from credits.lots l where l.account_id = account.account_id and l.open);
-  if (credits_private.unmet_gate(admission.account, admission.top_ups, items)).gate_id is not null then
-    perform credits_private.refuse_job(admission, items, member_id);
-  end if;
   return admission;
 end
 $$;
 
--- The slices of a price, within all limits. Where they do not reach it, the assessment says why. PC402, PC403.
+-- The slices of a price, within all limits. Where they do not reach it, a refusal with the reason that a quote would show.
+-- PC402, PC403.
 create or replace function credits_private.draw_price(
-  admission credits_private.admission, price credits_private.price, items credits.item[], member_id text)
+  admission credits_private.admission, price credits_private.price, member_id text)
 returns credits_private.slice[]
 language plpgsql stable
 as $$
 declare
   slices credits_private.slice[];
-  drawn numeric := 0;
   slice credits_private.slice;
+  drawn numeric := 0;
+  line credits.quote_line;
 begin
   slices := credits_private.draw(admission.lots, price.unit, price.amount, admission.at,
     credits_private.additional_allowed(admission.account, price.unit, admission.at));
@@ -203,30 +196,11 @@ begin
   end loop;
   if drawn < price.amount
     or price.amount > credits_private.member_allowed(admission.account, member_id, price.unit, admission.at) then
-    perform credits_private.refuse_job(admission, items, member_id);
+    select * into line from credits_private.assess(
+      admission.account, admission.lots, null, array[price], member_id, admission.at);
+    perform credits_private.refuse(admission.account, line, member_id);
   end if;
   return slices;
-end
-$$;
-
--- Refuses a job with the reason that a quote would show. PC402, PC403.
-create or replace function credits_private.refuse_job(
-  admission credits_private.admission, items credits.item[], member_id text)
-returns void
-language plpgsql stable
-as $$
-declare
-  line credits.quote_line;
-begin
-  for line in
-    select * from credits_private.assess(
-      admission.account, admission.lots, admission.top_ups, items, admission.prices, member_id, admission.at)
-  loop
-    if line.blocked_by is not null then
-      perform credits_private.refuse(admission.account, admission.top_ups, items, line, member_id);
-    end if;
-  end loop;
-  raise exception 'a job was refused that the assessment does not block';
 end
 $$;
 
@@ -274,7 +248,7 @@ begin
     entry.breakdown := price.breakdown;
     entry.idempotency_key := idempotency_key;
     entry.metadata := metadata;
-    return next credits_private.post(entry, credits_private.draw_price(admission, price, items, member_id));
+    return next credits_private.post(entry, credits_private.draw_price(admission, price, member_id));
   end loop;
   perform credits_private.top_up_if_low(admission.account, admission.at);
 end

@@ -43,7 +43,7 @@ begin
   select coalesce(max(h.hold_id), 0) + 1 into new_hold_id from credits.holds h where h.account_id = hold.account_id;
 
   foreach price in array admission.prices loop
-    slices := credits_private.draw_price(admission, price, items, member_id);
+    slices := credits_private.draw_price(admission, price, member_id);
     insert into credits.holds (
       account_id, hold_id, unit, amount, operation, usage, breakdown, plan, top_ups, member_id, idempotency_key,
       authorized_at, expires_at, metadata)
@@ -207,7 +207,7 @@ $$;
 -- The slices of a captured price in one unit: the hold's own, the first drawn first; what is above them is drawn afresh
 -- from lots that are not held. PC402, PC403.
 create or replace function credits_private.capture_slices(
-  admission credits_private.admission, held credits.holds, price credits_private.price, items credits.item[])
+  admission credits_private.admission, held credits.holds, price credits_private.price)
 returns credits_private.slice[]
 language plpgsql stable
 as $$
@@ -226,8 +226,7 @@ begin
     where s.before < from_hold
     order by s.ordinal);
   if above.amount > 0 then
-    admission.prices := array[above];
-    slices := slices || credits_private.draw_price(admission, above, items, held.member_id);
+    slices := slices || credits_private.draw_price(admission, above, held.member_id);
   end if;
   return slices;
 end
@@ -298,7 +297,7 @@ begin
       values (account_id, hold_id, price.unit, 0, held.operation, held.usage, '[]', held.plan, held.top_ups, held.member_id,
         held.authorized_at, held.expires_at, 'captured', admission.at, capture_request, held.metadata);
     end if;
-    slices := credits_private.capture_slices(admission, held, price, items);
+    slices := credits_private.capture_slices(admission, held, price);
     update credits.holds h set captured = price.amount
     where h.account_id = capture.account_id and h.hold_id = capture.hold_id and h.unit = price.unit;
 

@@ -110,6 +110,31 @@ $$;
 comment on function credits.buy(text, text, text, text, text) is
   'Records the purchase of a pack, pending: nothing is spendable until it is settled. currency: one that the pack has a price in (default: dollars, else the first). PC403 unless an admin, or a pack for other plans; PC404 unknown account or pack; PC409 key reused; PC422 no price in this currency.';
 
+create or replace function credits.purchase_to_pay(account_id text, purchase_id bigint)
+returns credits.purchases
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  account credits.accounts;
+  purchase credits.purchases;
+begin
+  perform credits_private.check_service();
+  account := credits_private.visible_account(account_id);
+  purchase := credits_private.find_purchase(account_id, purchase_id);
+  if purchase.status <> 'pending' then
+    perform credits_private.fail_conflict('already_' || purchase.status, 'Buy another one.',
+      jsonb_build_object('purchase_id', purchase_id));
+  elsif purchase.kind = 'top_up' then
+    perform credits_private.fail_conflict('charged_automatically', 'The worker charges top-ups to the card that is saved.',
+      jsonb_build_object('purchase_id', purchase_id));
+  end if;
+  return purchase;
+end
+$$;
+comment on function credits.purchase_to_pay(text, bigint) is
+  'For whoever sends a buyer to a checkout page: the purchase of a pack, if it is still to be paid. PC404 unknown account or purchase; PC409 settled, failed, reversed, or a top-up. Service only.';
+
 create or replace function credits.settle_purchase(account_id text, purchase_id bigint, payment_reference text)
 returns credits.purchases
 language plpgsql volatile security definer

@@ -411,6 +411,17 @@ begin
   return query select * from credits_private.merge_catalog_table(
     'catalog_plan_prices', 'plan_prices', array['plan', 'billing_interval', 'currency'],
     't.plan in (select plan from pg_temp.catalog_plans)', 'delete', at);
+  -- Refills that are due already are at the old allowances.
+  perform credits_private.settled(a, at)
+  from credits.accounts a
+  where a.rate_card = card and a.next_due_at <= at
+    and exists (
+      (select p.plan, p.unit, to_jsonb(p) - 'source' from credits.plan_allowances p where p.plan = a.plan
+        except select s.plan, s.unit, to_jsonb(s) - 'source' from pg_temp.catalog_allowances s)
+      union all
+      (select s.plan, s.unit, to_jsonb(s) - 'source' from pg_temp.catalog_allowances s where s.plan = a.plan
+        except select p.plan, p.unit, to_jsonb(p) - 'source' from credits.plan_allowances p))
+  for no key update;
   return query select * from credits_private.merge_catalog_table(
     'catalog_allowances', 'plan_allowances', array['plan', 'unit'],
     't.plan in (select plan from pg_temp.catalog_plans)', 'delete', at);

@@ -235,10 +235,19 @@ comment on column credits.promotion_claims.claimed_at is 'When.';
 
 create type credits.item as (operation text, usage jsonb);
 comment on type credits.item is 'One operation of a job, with its usage.';
+comment on column credits.item.operation is 'The operation.';
+comment on column credits.item.usage is 'Its attributes and measures, as a JSON object; null: none.';
 
 create type credits.spend_request as (
   account_id text, operation text, usage jsonb, idempotency_key text, member_id text, max_amount numeric, metadata jsonb);
 comment on type credits.spend_request is 'One request of spend_many: the arguments of spend.';
+comment on column credits.spend_request.account_id is 'The account.';
+comment on column credits.spend_request.operation is 'The operation.';
+comment on column credits.spend_request.usage is 'Its attributes and measures, as a JSON object; null: none.';
+comment on column credits.spend_request.idempotency_key is 'The caller''s key of the request; null: none.';
+comment on column credits.spend_request.member_id is 'The application''s label of who does it, or null.';
+comment on column credits.spend_request.max_amount is 'The price that the user was shown; null: any.';
+comment on column credits.spend_request.metadata is 'The application''s own, or null.';
 
 create type credits.quote_line as (
   unit text, amount numeric, available numeric, affordable boolean, blocked_by text, breakdown jsonb);

@@ -28,7 +28,8 @@ create table credits.top_up_settings (
   constraint top_up_settings_pkey primary key (account_id),
   constraint top_up_settings_account_fkey foreign key (account_id) references credits.accounts,
   constraint top_ups_suspended_are_not_enabled check (not enabled or suspended_reason is null),
-  constraint top_ups_enabled_have_threshold_and_amount check (not enabled or (threshold is not null and amount > 0))
+  constraint top_ups_enabled_have_threshold_and_amount 
+    check (not enabled or (threshold is not null and amount is not null and amount > 0))
 );
 comment on table credits.top_up_settings is 'Automatic top-ups of an account; no row: never configured.';
 comment on column credits.top_up_settings.account_id is 'Whose settings they are.';

@@ -82,8 +82,10 @@ export interface FeatureRow {
 
 /** One operation of a job, with its usage. */
 export interface ItemRow {
+  /** The operation. */
   operation: string;
-  usage: Json;
+  /** Its attributes and measures, as a JSON object; null: none. */
+  usage: Json | null;
 }
 
 /** One grant of one unit in one bucket, usable in [starts_at, expires_at). granted = available + held + spent + forfeited. */
@@ -172,8 +174,10 @@ export interface ViolationRow {
 
 /** One operation of a job, with its usage. */
 export interface ItemInput {
+  /** The operation. */
   operation: string;
-  usage: Json;
+  /** Its attributes and measures, as a JSON object; null: none. */
+  usage?: Json | null;
 }
 
 /** The functions of the schema `credits`: what each takes, and a row of what it returns. */
@@ -192,6 +196,11 @@ export interface Functions {
   claim: {
     arguments: { account_id: string; promotion: string; claimant: string };
     row: LotsRow;
+  };
+  /** The same entries as activity, in no order: for a caller that sorts and pages by seq itself, as the API does. PC403 another account; PC404 unknown account. */
+  entries_matching: {
+    arguments: { account_id: string; since?: Date | string | null; until?: Date | string | null; kinds?: string[] | null; member_id?: string | null };
+    row: EntriesRow;
   };
   /** What the account's plan includes besides credits. PC403 another account; PC404 unknown account. */
   features: {
@@ -260,6 +269,7 @@ export const functions = {
   activity: { arguments: { account_id: 'text', since: 'timestamp with time zone', until: 'timestamp with time zone', kinds: 'text[]', member_id: 'text' }, set: true },
   balances: { arguments: { account_id: 'text', at: 'timestamp with time zone' }, set: true },
   claim: { arguments: { account_id: 'text', promotion: 'text', claimant: 'text' }, set: false },
+  entries_matching: { arguments: { account_id: 'text', since: 'timestamp with time zone', until: 'timestamp with time zone', kinds: 'text[]', member_id: 'text' }, set: true },
   features: { arguments: { account_id: 'text' }, set: true },
   grant: { arguments: { account_id: 'text', amount: 'numeric', unit: 'text', bucket: 'text', expires_at: 'timestamp with time zone', priority: 'integer', reason: 'text', idempotency_key: 'text' }, set: false },
   item: { arguments: { operation: 'text', usage: 'jsonb' }, set: false },

@@ -593,7 +593,7 @@ create table credits.top_up_settings (
   amount credits.amount,
   monthly_limit credits.amount,
   constraint top_up_settings_pkey PRIMARY KEY (account_id),
-  constraint top_ups_enabled_have_threshold_and_amount CHECK (((NOT enabled) OR ((threshold IS NOT NULL) AND ((amount)::numeric > (0)::numeric)))),
+  constraint top_ups_enabled_have_threshold_and_amount CHECK (((NOT enabled) OR ((threshold IS NOT NULL) AND (amount IS NOT NULL) AND ((amount)::numeric > (0)::numeric)))),
   constraint top_up_settings_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id)
 );
 alter table credits.top_up_settings owner to credits_owner;
@@ -673,12 +673,28 @@ UNION ALL
           GROUP BY p_1.account_id, p_1.seq) p ON (((p.account_id = e.account_id) AND (p.seq = e.seq))))
   WHERE (((e.included)::numeric <> COALESCE(p.included, (0)::numeric)) OR ((e.additional)::numeric <> COALESCE(p.additional, (0)::numeric)))
 UNION ALL
+ SELECT p.account_id,
+    'posting_is_in_another_unit'::text AS rule,
+    jsonb_build_object('seq', p.seq, 'lot_id', p.lot_id, 'unit', e.unit, 'lot_unit', l.unit) AS detail
+   FROM ((credits.postings p
+     JOIN credits.entries e ON (((e.account_id = p.account_id) AND (e.seq = p.seq))))
+     JOIN credits.lots l ON (((l.account_id = p.account_id) AND (l.lot_id = p.lot_id))))
+  WHERE (e.unit <> l.unit)
+UNION ALL
  SELECT e.account_id,
     'breakdown_does_not_add_up'::text AS rule,
     jsonb_build_object('seq', e.seq, 'amount', e.amount, 'breakdown', b.amount) AS detail
    FROM (credits.entries e
-     CROSS JOIN LATERAL ( SELECT sum(((l.value ->> 'amount'::text))::numeric) AS amount
-           FROM jsonb_array_elements(e.breakdown) l(value)) b)
+     CROSS JOIN LATERAL ( SELECT sum(
+                CASE jsonb_typeof((l.value -> 'amount'::text))
+                    WHEN 'number'::text THEN ((l.value ->> 'amount'::text))::numeric
+                    ELSE NULL::numeric
+                END) AS amount
+           FROM jsonb_array_elements(
+                CASE jsonb_typeof(e.breakdown)
+                    WHEN 'array'::text THEN e.breakdown
+                    ELSE NULL::jsonb
+                END) l(value)) b)
   WHERE (((e.kind)::text = 'usage'::text) AND ((- (e.amount)::numeric) <> COALESCE(b.amount, (0)::numeric)))
 UNION ALL
  SELECT p.account_id,
@@ -736,12 +752,117 @@ UNION ALL
 alter view credits_private.violations owner to credits_owner;
 grant select on credits_private.violations to credits_engine;
 
+create view credits_report.accounts_due with (security_invoker=true) as
+ SELECT account_id,
+    rate_card,
+    plan,
+    next_due_at,
+    (( SELECT credits_private.now() AS now) - next_due_at) AS overdue
+   FROM credits.accounts a
+  WHERE ((next_due_at <= ( SELECT credits_private.now() AS now)) AND (next_due_at < 'infinity'::timestamp with time zone));
+alter view credits_report.accounts_due owner to credits_owner;
+grant select on credits_report.accounts_due to credits_analyst;
+
+create view credits_report.balances with (security_invoker=true) as
+ SELECT a.account_id,
+    a.rate_card,
+    a.plan,
+    u.unit,
+    COALESCE(l.included, (0)::numeric) AS included,
+    COALESCE(l.additional, (0)::numeric) AS additional,
+    (COALESCE(l.included, (0)::numeric) + COALESCE(l.additional, (0)::numeric)) AS total,
+    COALESCE(l.held, (0)::numeric) AS held,
+    (a.next_due_at <= ( SELECT credits_private.now() AS now)) AS due
+   FROM ((credits.accounts a
+     JOIN credits.units u ON ((u.rate_card = a.rate_card)))
+     LEFT JOIN ( SELECT l_1.account_id,
+            l_1.unit,
+            sum((l_1.available)::numeric) FILTER (WHERE (b.counts_as = 'included'::text)) AS included,
+            sum((l_1.available)::numeric) FILTER (WHERE (b.counts_as = 'additional'::text)) AS additional,
+            sum((l_1.held)::numeric) AS held
+           FROM (credits.lots l_1
+             JOIN credits.buckets b ON ((b.bucket = l_1.bucket)))
+          WHERE l_1.open
+          GROUP BY l_1.account_id, l_1.unit) l ON (((l.account_id = a.account_id) AND (l.unit = u.unit))));
+alter view credits_report.balances owner to credits_owner;
+grant select on credits_report.balances to credits_analyst;
+
+create view credits_report.liability with (security_invoker=true) as
+ SELECT a.rate_card,
+    l.account_id,
+    l.unit,
+    l.source,
+    l.currency,
+    count(*) AS lots,
+    sum(((l.available)::numeric + (l.held)::numeric)) AS unspent,
+    sum(l.price) AS paid,
+    sum(round(((l.price * ((l.available)::numeric + (l.held)::numeric)) / (l.granted)::numeric), 4)) AS paid_for_unspent
+   FROM ((credits.lots l
+     JOIN credits.buckets b ON ((b.bucket = l.bucket)))
+     JOIN credits.accounts a ON ((a.account_id = l.account_id)))
+  WHERE (l.open AND (b.counts_as = 'additional'::text))
+  GROUP BY a.rate_card, l.account_id, l.unit, l.source, l.currency;
+alter view credits_report.liability owner to credits_owner;
+grant select on credits_report.liability to credits_analyst;
+
+create view credits_report.refills_and_expiries_by_month with (security_invoker=true) as
+ SELECT (date_trunc('month'::text, (occurred_at AT TIME ZONE 'UTC'::text)))::date AS month,
+    account_id,
+    unit,
+    count(*) FILTER (WHERE ((kind)::text = 'refill'::text)) AS refills,
+    COALESCE(sum((amount)::numeric) FILTER (WHERE ((kind)::text = 'refill'::text)), (0)::numeric) AS refilled,
+    count(*) FILTER (WHERE ((kind)::text = 'expiry'::text)) AS expiries,
+    (- COALESCE(sum((amount)::numeric) FILTER (WHERE ((kind)::text = 'expiry'::text)), (0)::numeric)) AS expired
+   FROM credits.entries e
+  WHERE ((kind)::text = ANY (ARRAY['refill'::text, 'expiry'::text]))
+  GROUP BY ((date_trunc('month'::text, (occurred_at AT TIME ZONE 'UTC'::text)))::date), account_id, unit;
+alter view credits_report.refills_and_expiries_by_month owner to credits_owner;
+grant select on credits_report.refills_and_expiries_by_month to credits_analyst;
+
+create view credits_report.revenue_by_rate with (security_invoker=true) as
+ SELECT a.rate_card,
+    e.unit,
+    COALESCE((line.value ->> 'operation'::text), e.operation) AS operation,
+    (line.value ->> 'component'::text) AS component,
+    r.match,
+    r.price,
+    r.measure,
+    r.per,
+    r.rate_id,
+    count(*) AS lines,
+    sum((((line.value ->> 'quantity'::text))::numeric * ((line.value ->> 'count'::text))::numeric)) AS quantity,
+    sum(((line.value ->> 'amount'::text))::numeric) AS amount
+   FROM (((credits.entries e
+     JOIN credits.accounts a ON ((a.account_id = e.account_id)))
+     CROSS JOIN LATERAL jsonb_array_elements(e.breakdown) line(value))
+     LEFT JOIN credits.card_rates r ON ((r.rate_id = ((line.value ->> 'rate_id'::text))::bigint)))
+  WHERE ((e.kind)::text = 'usage'::text)
+  GROUP BY a.rate_card, e.unit, COALESCE((line.value ->> 'operation'::text), e.operation), (line.value ->> 'component'::text), r.rate_id;
+alter view credits_report.revenue_by_rate owner to credits_owner;
+grant select on credits_report.revenue_by_rate to credits_analyst;
+
+create view credits_report.usage_by_day with (security_invoker=true) as
+ SELECT ((occurred_at AT TIME ZONE 'UTC'::text))::date AS day,
+    account_id,
+    operation,
+    member_id,
+    unit,
+    count(*) AS entries,
+    (- sum((amount)::numeric)) AS amount,
+    (- sum((included)::numeric)) AS included,
+    (- sum((additional)::numeric)) AS additional
+   FROM credits.entries e
+  WHERE ((kind)::text = 'usage'::text)
+  GROUP BY (((occurred_at AT TIME ZONE 'UTC'::text))::date), account_id, operation, member_id, unit;
+alter view credits_report.usage_by_day owner to credits_owner;
+grant select on credits_report.usage_by_day to credits_analyst;
+
 
 -- ---- functions
 
 function credits."grant"(account_id text, amount numeric, unit text DEFAULT 'credit'::text, bucket text DEFAULT 'additional'::text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, priority integer DEFAULT 100, reason text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text)
   returns credits.lots
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
 grant execute on function credits."grant" to credits_analyst;
 grant execute on function credits."grant" to credits_member;
 grant execute on function credits."grant" to credits_owner;
@@ -765,11 +886,19 @@ grant execute on function credits.balances to credits_service;
 
 function credits.claim(account_id text, promotion text, claimant text)
   returns credits.lots
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
 grant execute on function credits.claim to credits_analyst;
 grant execute on function credits.claim to credits_member;
 grant execute on function credits.claim to credits_owner;
 grant execute on function credits.claim to credits_service;
+
+function credits.entries_matching(account_id text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, kinds text[] DEFAULT NULL::text[], member_id text DEFAULT NULL::text)
+  returns SETOF credits.entries
+  language sql stable owner credits_engine
+grant execute on function credits.entries_matching to credits_analyst;
+grant execute on function credits.entries_matching to credits_member;
+grant execute on function credits.entries_matching to credits_owner;
+grant execute on function credits.entries_matching to credits_service;
 
 function credits.features(account_id text)
   returns SETOF credits.feature
@@ -789,7 +918,7 @@ grant execute on function credits.item to credits_service;
 
 function credits.open_account(account_id text, plan text DEFAULT NULL::text, anchor timestamp with time zone DEFAULT NULL::timestamp with time zone, rate_card text DEFAULT NULL::text)
   returns credits.accounts
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
 grant execute on function credits.open_account to credits_analyst;
 grant execute on function credits.open_account to credits_member;
 grant execute on function credits.open_account to credits_owner;
@@ -797,7 +926,7 @@ grant execute on function credits.open_account to credits_service;
 
 function credits.quote(account_id text, operation text, usage jsonb DEFAULT '{}'::jsonb)
   returns SETOF credits.quote_line
-  language sql stable security definer set search_path=pg_catalog, pg_temp owner credits_engine
+  language sql stable security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
 grant execute on function credits.quote to credits_analyst;
 grant execute on function credits.quote to credits_member;
 grant execute on function credits.quote to credits_owner;
@@ -805,7 +934,7 @@ grant execute on function credits.quote to credits_service;
 
 function credits.quote_items(account_id text, items credits.item[])
   returns SETOF credits.quote_line
-  language plpgsql stable security definer set search_path=pg_catalog, pg_temp owner credits_engine
+  language plpgsql stable security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
 grant execute on function credits.quote_items to credits_analyst;
 grant execute on function credits.quote_items to credits_member;
 grant execute on function credits.quote_items to credits_owner;
@@ -821,7 +950,7 @@ grant execute on function credits.rates to credits_service;
 
 function credits.settle_due(batch integer DEFAULT 500)
   returns integer
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
 grant execute on function credits.settle_due to credits_analyst;
 grant execute on function credits.settle_due to credits_member;
 grant execute on function credits.settle_due to credits_owner;
@@ -829,7 +958,7 @@ grant execute on function credits.settle_due to credits_service;
 
 function credits.spend(account_id text, operation text, usage jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, member_id text DEFAULT NULL::text, max_amount numeric DEFAULT NULL::numeric, metadata jsonb DEFAULT NULL::jsonb)
   returns SETOF credits.entries
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
 grant execute on function credits.spend to credits_analyst;
 grant execute on function credits.spend to credits_member;
 grant execute on function credits.spend to credits_owner;
@@ -837,7 +966,7 @@ grant execute on function credits.spend to credits_service;
 
 function credits.spend_items(account_id text, items credits.item[], idempotency_key text DEFAULT NULL::text, member_id text DEFAULT NULL::text, max_amount numeric DEFAULT NULL::numeric, metadata jsonb DEFAULT NULL::jsonb)
   returns SETOF credits.entries
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
 grant execute on function credits.spend_items to credits_analyst;
 grant execute on function credits.spend_items to credits_member;
 grant execute on function credits.spend_items to credits_owner;
@@ -845,7 +974,7 @@ grant execute on function credits.spend_items to credits_service;
 
 function credits.subscribe(account_id text, plan text, anchor timestamp with time zone DEFAULT NULL::timestamp with time zone)
   returns credits.accounts
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
 grant execute on function credits.subscribe to credits_analyst;
 grant execute on function credits.subscribe to credits_member;
 grant execute on function credits.subscribe to credits_owner;
@@ -863,6 +992,11 @@ function credits_private.account_at(account credits.accounts, at timestamp with 
   returns credits.accounts
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.account_at to credits_owner;
+
+function credits_private.account_time(account_id text)
+  returns timestamp with time zone
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.account_time to credits_owner;
 
 function credits_private.add_lot(kind text, lot credits.lots, amount numeric, idempotency_key text DEFAULT NULL::text)
   returns credits.lots
@@ -1012,7 +1146,7 @@ function credits_private.fail_not_found(what text, key text, hint text)
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.fail_not_found to credits_owner;
 
-function credits_private.find_plan(plan text)
+function credits_private.find_plan(plan text, present_plan text)
   returns credits.plans
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.find_plan to credits_owner;
@@ -1045,6 +1179,7 @@ grant execute on function credits_private.next_refill to credits_owner;
 function credits_private.now()
   returns timestamp with time zone
   language sql volatile owner credits_engine
+grant execute on function credits_private.now to credits_analyst;
 grant execute on function credits_private.now to credits_owner;
 
 function credits_private.period_containing(plan credits.plans, anchor timestamp with time zone, at timestamp with time zone)
@@ -1082,9 +1217,9 @@ function credits_private.round_fraction(numerator numeric, denominator numeric, 
   language plpgsql immutable owner credits_engine
 grant execute on function credits_private.round_fraction to credits_owner;
 
-function credits_private.same_rule(staged jsonb, present jsonb)
+function credits_private.same_rule(staged jsonb, present jsonb, at timestamp with time zone)
   returns boolean
-  language sql immutable owner credits_engine
+  language sql stable owner credits_engine
 grant execute on function credits_private.same_rule to credits_owner;
 
 function credits_private.settle(account_ids text[], until timestamp with time zone)
@@ -1101,6 +1236,11 @@ function credits_private.specificity(match jsonb)
   returns integer
   language sql immutable owner credits_engine
 grant execute on function credits_private.specificity to credits_owner;
+
+function credits_private.staged_rows()
+  returns TABLE(what text, the_row jsonb)
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.staged_rows to credits_owner;
 
 function credits_private.tiers_are_sound(tiers jsonb)
   returns boolean
@@ -1131,8 +1271,3 @@ function credits_private.visible_account(account_id text)
   returns credits.accounts
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.visible_account to credits_owner;
-
-function credits_private.writing_time(account_id text)
-  returns timestamp with time zone
-  language plpgsql volatile owner credits_engine
-grant execute on function credits_private.writing_time to credits_owner;

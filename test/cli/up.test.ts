@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type RunningCommand, run, start } from '../support/command.ts';
+import { type RunningCommand, start } from '../support/command.ts';
 import { connected } from '../support/server.ts';
 
 let folder: string;
@@ -34,6 +34,15 @@ async function startUp(...args: string[]): Promise<{ command: RunningCommand; ur
   const [, url] = await command.printed(/psql '(.*)'/);
   await command.printed(/Ctrl-C/);
   return { command, url };
+}
+
+/** Starts what should refuse to, and returns what it said. */
+async function refusal(
+  env: Record<string, string> = {},
+): Promise<{ status: number | null; output: string }> {
+  const command = start(['up'], { ...environment(), ...env });
+  running.push(command);
+  return { status: await command.ended, output: command.output() };
 }
 
 function serverPid(): number | null {
@@ -101,7 +110,7 @@ test('says so when the server ends under it', async () => {
 
 test('refuses a folder that another one uses', async () => {
   await startUp();
-  const { status, output } = await run(['up'], environment());
+  const { status, output } = await refusal();
   expect(status).toBe(1);
   expect(output).toContain('is in use by another server');
   expect(output).toContain('Stop the other pgcredits first');
@@ -111,7 +120,7 @@ test('refuses a taken port, and stops what it had started', async () => {
   const holder = createServer();
   await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
   const { port } = holder.address() as { port: number };
-  const { status, output } = await run(['up'], { ...environment(), PORT: String(port) });
+  const { status, output } = await refusal({ PORT: String(port) });
   holder.close();
   expect(status).toBe(1);
   expect(output).toContain(`Port ${port} on 127.0.0.1 is taken.\nSet PORT to another one`);
@@ -121,7 +130,7 @@ test('refuses a taken port, and stops what it had started', async () => {
 test('refuses a folder that cannot be written to', async () => {
   // Below a file there can be no folder, for root neither.
   fs.writeFileSync(path.join(folder, 'data'), '');
-  const { status, output } = await run(['up'], environment());
+  const { status, output } = await refusal();
   expect(status).toBe(1);
   expect(output).toContain(
     `The folder ${path.join(folder, 'data')} cannot be written to.\nMake it writable`,
@@ -131,7 +140,7 @@ test('refuses a folder that cannot be written to', async () => {
 test('refuses data of another major version', async () => {
   fs.mkdirSync(path.join(folder, 'data/postgres'), { recursive: true });
   fs.writeFileSync(path.join(folder, 'data/postgres/PG_VERSION'), '17\n');
-  const { status, output } = await run(['up'], environment());
+  const { status, output } = await refusal();
   expect(status).toBe(1);
   expect(output).toContain('is of PostgreSQL 17; this is PostgreSQL 18.\nSet PGCREDITS_DATA');
 });

@@ -38,10 +38,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const catalogs = await createDatabase(server.url, empty.name);
     drops.push(catalogs.drop);
     await connected(catalogs.url, async (client) => {
-      for (const name of CATALOGS) {
-        if (!fs.existsSync(path.join(SQL_FOLDER, `catalogs/${name}.sql`))) continue;
-        await loadCatalog(client, name);
-      }
+      for (const name of CATALOGS) await loadCatalog(client, name);
     });
     project.provide('templates', { empty: empty.name, catalogs: catalogs.name });
   } catch (error) {

@@ -1,0 +1,231 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Api, type Claims, memberOf, SERVICE, sign, startApi } from '../support/api.ts';
+import { atelierDatabase } from '../support/atelier.ts';
+import { type TestDatabase, verifyAfterEach } from '../support/database.ts';
+
+let database: TestDatabase;
+let api: Api;
+
+const BALANCES = '{ balances(accountId: "team") { unit } }';
+
+beforeAll(async () => {
+  database = await atelierDatabase();
+  for (const account of ['team', 'other']) {
+    await database.query(
+      `select credits.open_account('${account}', 'atelier_pro');
+       select credits.spend('${account}', 'image');
+       select credits.claim('${account}', 'welcome', '${account}@example.com');
+       insert into credits.top_up_settings (account_id, enabled) values ('${account}', false)`,
+    );
+  }
+  // What a connection without claims of its own would act as: more than any caller here may.
+  await database.query(`
+    do $$ begin
+      execute format('alter database %I set credits.account_id = ''other''', current_database());
+      execute format('alter database %I set credits.member_id = ''boss''', current_database());
+      execute format('alter database %I set credits.member_role = ''admin''', current_database());
+    end $$;
+    create function credits.seen_claims() returns jsonb language sql stable
+    return jsonb_build_object('role', current_setting('role'), 'account_id', current_setting('credits.account_id'),
+      'member_id', current_setting('credits.member_id'), 'member_role', current_setting('credits.member_role'))`);
+  api = await startApi(database.url);
+});
+afterAll(async () => {
+  await api.stop();
+  await database.close();
+});
+verifyAfterEach(() => database);
+
+describe('a token', () => {
+  const secret = 'the secret of somebody else, 32 characters or more';
+  const none = () =>
+    [{ alg: 'none' }, { role: 'credits_service' }, '']
+      .map((part) => part && Buffer.from(JSON.stringify(part)).toString('base64url'))
+      .join('.');
+  const bearer = async (token: string | Promise<string>) => `Bearer ${await token}`;
+
+  test.each<[string, () => Promise<string> | string]>([
+    ['signed with another secret', () => bearer(sign(SERVICE, { secret }))],
+    ['that has expired', () => bearer(sign(SERVICE, { expires: '1 second ago' }))],
+    ['without a signature', () => bearer(none())],
+    ['signed by another algorithm', () => bearer(sign(SERVICE, { alg: 'HS512' }))],
+    ['that is none', () => bearer('hello')],
+    ['without Bearer', () => sign(SERVICE)],
+    ['without a role', () => bearer(sign({}))],
+    ['of another role', () => bearer(sign({ role: 'credits_engine' }))],
+    ['of the login itself', () => bearer(sign({ role: 'none' }))],
+    ['of a member of no account', () => bearer(sign({ role: 'credits_member' }))],
+    [
+      'with an account that is no text',
+      () => bearer(sign({ role: 'credits_member', account_id: 7 })),
+    ],
+    [
+      'with a list as member_role',
+      () => bearer(sign({ ...memberOf('team'), member_role: ['admin'] })),
+    ],
+  ])('%s is refused', async (_, authorization) => {
+    const { status, data, errors } = await api.send(BALANCES, {}, await authorization());
+    expect(status).toBe(401);
+    expect(data).toBeUndefined();
+    expect(errors).toMatchObject([
+      { message: expect.any(String), extensions: { code: 'UNAUTHENTICATED' } },
+    ]);
+  });
+
+  test('is refused for introspection too when it is bad', async () => {
+    const { status } = await api.send('{ __typename }', {}, 'Bearer hello');
+    expect(status).toBe(401);
+  });
+});
+
+describe('without a token', () => {
+  test.each([
+    ['a query', BALANCES],
+    ['a table that is the same for everyone', '{ plans { nodes { plan } } }'],
+    [
+      'a mutation',
+      'mutation { subscribe(input: { accountId: "team", plan: "atelier_studio" }) { clientMutationId } }',
+    ],
+    ['data beside introspection', `{ __typename balances(accountId: "team") { unit } }`],
+    [
+      'data by way of a fragment',
+      'query { ...all } fragment all on Query { plans { nodes { plan } } }',
+    ],
+    ['another operation of the document', `query a { __typename } query b ${BALANCES}`],
+    ['what is no GraphQL', '{'],
+  ])('%s is refused', async (_, operation) => {
+    const { status, data, errors } = await api.send(operation, {}, null);
+    expect(status).toBe(401);
+    expect(data).toBeUndefined();
+    expect(errors).toMatchObject([{ extensions: { code: 'UNAUTHENTICATED' } }]);
+  });
+
+  test('GraphiQL may ask for the schema', async () => {
+    const { status, data } = await api.send('{ __schema { queryType { name } } }', {}, null);
+    expect(status).toBe(200);
+    expect(data).toEqual({ __schema: { queryType: { name: 'Query' } } });
+  });
+});
+
+describe('a member', () => {
+  test('sees the rows of its own account alone, in every table', async () => {
+    const tables = await database.query(`
+      select c.relname as name
+      from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'account_id'
+      where c.relnamespace = 'credits'::regnamespace and c.relkind in ('r', 'p', 'v')
+        and has_table_privilege('credits_member', c.oid, 'select')
+      order by 1`);
+    expect(tables.length).toBeGreaterThanOrEqual(5);
+    for (const { name } of tables) {
+      const field = name.replace(/_([a-z])/g, (_: string, letter: string) => letter.toUpperCase());
+      const operation = `{ ${field} { totalCount nodes { accountId } } }`;
+      const accounts = async (claims: Claims) => {
+        const result = (await api.data(operation, {}, claims))[field];
+        expect(result.totalCount).toBe(result.nodes.length);
+        return new Set(result.nodes.map((row: { accountId: string }) => row.accountId));
+      };
+      expect([name, await accounts(SERVICE)]).toEqual([name, new Set(['team', 'other'])]);
+      expect([name, await accounts(memberOf('team'))]).toEqual([name, new Set(['team'])]);
+    }
+  });
+
+  test('finds no row of another account by its key, or through a row that is the same for everyone', async () => {
+    expect(
+      await api.data(
+        `{ account(accountId: "other") { accountId }
+           entry(accountId: "other", seq: "1") { amount }
+           plan(plan: "atelier_pro") { accounts { nodes { accountId } } } }`,
+        {},
+        memberOf('team'),
+      ),
+    ).toEqual({
+      account: null,
+      entry: null,
+      plan: { accounts: { nodes: [{ accountId: 'team' }] } },
+    });
+  });
+
+  const readings: [string, (account: string) => string][] = [
+    ['quote', (id) => `quote(accountId: "${id}", operation: "image") { amount }`],
+    [
+      'quoteItems',
+      (id) => `quoteItems(accountId: "${id}", items: [{ operation: "image" }]) { amount }`,
+    ],
+    ['balances', (id) => `balances(accountId: "${id}") { total }`],
+    ['activity', (id) => `activity(accountId: "${id}") { nodes { seq } }`],
+    ['features', (id) => `features(accountId: "${id}") { feature }`],
+    ['rates', (id) => `rates(accountId: "${id}") { price }`],
+  ];
+
+  test.each(readings)('reads its own account, and no other: %s', async (name, read) => {
+    const own = (await api.data(`{ ${read('team')} }`, {}, memberOf('team')))[name];
+    expect((own.nodes ?? own).length).toBeGreaterThan(0);
+    for (const account of ['other', 'nobody']) {
+      const error = await api.error(`{ ${read(account)} }`, {}, memberOf('team'));
+      expect(error.extensions).toMatchObject({
+        code: 'PC403',
+        detail: { requires: 'account', account_id: account },
+      });
+    }
+  });
+
+  const forTheServiceAlone: [string, string][] = [
+    ['openAccount', 'accountId: "team"'],
+    ['subscribe', 'accountId: "team", plan: "atelier_studio"'],
+    ['grant', 'accountId: "team", amount: "5"'],
+    ['claim', 'accountId: "team", promotion: "trial", claimant: "me@example.com"'],
+    ['spend', 'accountId: "team", operation: "image"'],
+    ['spendItems', 'accountId: "team", items: [{ operation: "image" }]'],
+  ];
+
+  test.each(forTheServiceAlone)(
+    'may not call what is for the service alone: %s',
+    async (name, input) => {
+      const error = await api.error(
+        `mutation { ${name}(input: { ${input} }) { clientMutationId } }`,
+        {},
+        memberOf('team', { member_id: 'ann', member_role: 'admin' }),
+      );
+      expect(error.extensions).toMatchObject({ code: 'PC403', detail: { requires: 'service' } });
+    },
+  );
+
+  test('may not audit', async () => {
+    const error = await api.error('{ verify(accountId: "team") { rule } }', {}, memberOf('team'));
+    expect(error.extensions).toMatchObject({ code: 'PC403' });
+  });
+});
+
+describe('the claims of a request', () => {
+  const SEEN = '{ seenClaims }';
+
+  test('are those of its token and nothing else, whatever the connection has', async () => {
+    const seen = (claims: Claims) => api.data(SEEN, {}, claims);
+    expect(await seen(memberOf('team'))).toEqual({
+      seenClaims: { role: 'credits_member', account_id: 'team', member_id: '', member_role: '' },
+    });
+    expect(await seen(SERVICE)).toEqual({
+      seenClaims: { role: 'credits_service', account_id: '', member_id: '', member_role: '' },
+    });
+  });
+
+  test('do not stay on a pooled connection, also when many share it and some fail', async () => {
+    const callers = Array.from({ length: 60 }, (_, i): Claims => {
+      if (i % 3 === 0) return SERVICE;
+      return memberOf(
+        `account-${i}`,
+        i % 3 === 1 ? { member_id: `m${i}`, member_role: 'admin' } : {},
+      );
+    });
+    const replies = await Promise.all(
+      callers.map((claims) =>
+        api.as(claims, `{ seenClaims balances(accountId: "team") { unit } }`),
+      ),
+    );
+    for (const [i, { data, errors }] of replies.entries()) {
+      const { role, account_id = '', member_id = '', member_role = '' } = callers[i];
+      expect(data.seenClaims).toEqual({ role, account_id, member_id, member_role });
+      expect(errors?.[0].extensions.code).toBe(role === 'credits_service' ? undefined : 'PC403');
+    }
+  });
+});

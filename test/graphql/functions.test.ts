@@ -1,0 +1,327 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { functions } from '../../src/generated/functions.ts';
+import { type Api, startApi } from '../support/api.ts';
+import { atelierDatabase, NOON } from '../support/atelier.ts';
+import { type TestDatabase, verifyAfterEach } from '../support/database.ts';
+
+let database: TestDatabase;
+let api: Api;
+
+beforeAll(async () => {
+  database = await atelierDatabase();
+  await database.query(`
+    select credits.open_account('other', 'bazaar_pro');
+    select credits.open_account('joiner', rate_card => 'atelier')`);
+  api = await startApi(database.url);
+});
+afterAll(async () => {
+  await api.stop();
+  await database.close();
+});
+verifyAfterEach(() => database);
+
+const called = new Set<string>();
+
+/** Runs an operation whose one root field is a function of the contract, and returns what the function did. */
+async function call(name: string, operation: string, variables?: object) {
+  called.add(name);
+  const data = await api.data(operation, variables);
+  const [result] = Object.values(data) as { result?: unknown }[];
+  return operation.startsWith('mutation') ? result.result : result;
+}
+
+/** Variables, so that texts, JSON and lists travel as applications send them. */
+const mutation = (name: string, field: string, selection: string, input: object) => {
+  const type = `${field[0].toUpperCase()}${field.slice(1)}Input`;
+  return call(
+    name,
+    `mutation ($input: ${type}!) { ${field}(input: $input) { result ${selection} } }`,
+    { input },
+  );
+};
+
+const AWKWARD = 'a "quoted", {braced}, back\\slashed text\nof two lines';
+
+describe('each function, as the service', () => {
+  test('openAccount', async () => {
+    expect(
+      await mutation(
+        'open_account',
+        'openAccount',
+        '{ accountId plan rateCard periodStart periodEnd planByPlan { name } lots { nodes { unit granted } } }',
+        { accountId: 'team', plan: 'atelier_pro', anchor: '2026-03-01T00:00:00Z' },
+      ),
+    ).toEqual({
+      accountId: 'team',
+      plan: 'atelier_pro',
+      rateCard: 'atelier',
+      periodStart: '2026-03-01T00:00:00.000000+00:00',
+      periodEnd: '2026-04-01T00:00:00.000000+00:00',
+      planByPlan: { name: 'Pro' },
+      lots: {
+        nodes: [
+          { unit: 'credit', granted: '100' },
+          { unit: 'minute', granted: '10' },
+        ],
+      },
+    });
+  });
+
+  test('subscribe', async () => {
+    expect(
+      await mutation('subscribe', 'subscribe', '{ accountId plan }', {
+        accountId: 'joiner',
+        plan: 'atelier_saver',
+      }),
+    ).toEqual({ accountId: 'joiner', plan: 'atelier_saver' });
+  });
+
+  test('grant', async () => {
+    expect(
+      await mutation('grant', 'grant', '{ accountId lotId granted bucket expiresAt reason }', {
+        accountId: 'team',
+        amount: '12.50',
+        expiresAt: '2026-06-01T00:00:00Z',
+        reason: AWKWARD,
+        idempotencyKey: 'gift',
+      }),
+    ).toEqual({
+      accountId: 'team',
+      lotId: '3',
+      granted: '12.50',
+      bucket: 'additional',
+      expiresAt: '2026-06-01T00:00:00.000000+00:00',
+      reason: AWKWARD,
+    });
+  });
+
+  test('claim', async () => {
+    expect(
+      await mutation('claim', 'claim', '{ granted source }', {
+        accountId: 'team',
+        promotion: 'welcome',
+        claimant: 'Someone@Example.com',
+      }),
+    ).toEqual({ granted: '30', source: 'promotion' });
+  });
+
+  test('quote', async () => {
+    expect(
+      await call(
+        'quote',
+        `{ quote(accountId: "team", operation: "film", usage: { seconds: 61 }) {
+            unit amount available affordable blockedBy breakdown } }`,
+      ),
+    ).toMatchObject([
+      {
+        unit: 'credit',
+        amount: '20.00',
+        available: '142.50',
+        affordable: true,
+        blockedBy: null,
+        breakdown: [{ component: 'base', price: 20, amount: 20 }],
+      },
+      { unit: 'minute', amount: '2', available: '10', breakdown: [{ component: 'footage' }] },
+    ]);
+  });
+
+  test('quoteItems', async () => {
+    expect(
+      await call(
+        'quote_items',
+        'query ($items: [ItemInput]!) { quoteItems(accountId: "team", items: $items) { unit amount } }',
+        {
+          items: [
+            { operation: 'image', usage: { resolution: '4K', note: AWKWARD } },
+            { operation: 'video', usage: { quality: 'pro', seconds: 90 } },
+          ],
+        },
+      ),
+    ).toEqual([{ unit: 'credit', amount: '40.00' }]);
+  });
+
+  test('item', async () => {
+    expect(
+      await call(
+        'item',
+        'query ($usage: JSON) { item(operation: "image", usage: $usage) { operation usage } }',
+        { usage: { note: AWKWARD } },
+      ),
+    ).toEqual({ operation: 'image', usage: { note: AWKWARD } });
+  });
+
+  test('spend', async () => {
+    expect(
+      await mutation(
+        'spend',
+        'spend',
+        '{ accountId seq kind operation unit amount included additional balanceAfter memberId usage idempotencyKey occurredAt metadata }',
+        {
+          accountId: 'team',
+          operation: 'image',
+          usage: { resolution: '4K', count: 3, note: AWKWARD },
+          idempotencyKey: 'one',
+          memberId: 'ann',
+          maxAmount: '30',
+          metadata: { project: AWKWARD },
+        },
+      ),
+    ).toEqual([
+      {
+        accountId: 'team',
+        seq: '5',
+        kind: 'usage',
+        operation: 'image',
+        unit: 'credit',
+        amount: '-30.00',
+        included: '-30.00',
+        additional: '0',
+        balanceAfter: '112.50',
+        memberId: 'ann',
+        usage: { resolution: '4K', count: 3, note: AWKWARD },
+        idempotencyKey: 'one',
+        occurredAt: '2026-03-10T12:00:00.000000+00:00',
+        metadata: { project: AWKWARD },
+      },
+    ]);
+  });
+
+  test('spendItems, and the balance afterwards in the same request', async () => {
+    called.add('spend_items');
+    const { spendItems } = await api.data(
+      `mutation ($items: [ItemInput]!) {
+        spendItems(input: { accountId: "team", items: $items, idempotencyKey: "two" }) {
+          result { seq operation unit amount usage }
+          query { balances(accountId: "team") { unit total } }
+        }
+      }`,
+      {
+        items: [
+          { operation: 'image', usage: {} },
+          { operation: 'film', usage: { seconds: 60 } },
+        ],
+      },
+    );
+    const usage = [
+      { operation: 'image', usage: {} },
+      { operation: 'film', usage: { seconds: 60 } },
+    ];
+    expect(spendItems).toEqual({
+      result: [
+        { seq: '6', operation: null, unit: 'credit', amount: '-25.00', usage },
+        { seq: '7', operation: null, unit: 'minute', amount: '-1', usage },
+      ],
+      query: {
+        balances: [
+          { unit: 'credit', total: '87.50' },
+          { unit: 'minute', total: '9' },
+        ],
+      },
+    });
+  });
+
+  test('balances, now and ahead', async () => {
+    expect(
+      await call(
+        'balances',
+        '{ balances(accountId: "team") { unit included additional held total nextRefillAt } }',
+      ),
+    ).toEqual([
+      {
+        unit: 'credit',
+        included: '45.00',
+        additional: '42.50',
+        held: '0',
+        total: '87.50',
+        nextRefillAt: '2026-04-01T00:00:00.000000+00:00',
+      },
+      {
+        unit: 'minute',
+        included: '9',
+        additional: '0',
+        held: '0',
+        total: '9',
+        nextRefillAt: '2026-04-01T00:00:00.000000+00:00',
+      },
+    ]);
+    expect(
+      await call(
+        'balances',
+        '{ balances(accountId: "team", at: "2026-06-01T00:00:00Z") { unit included additional } }',
+      ),
+    ).toEqual([
+      { unit: 'credit', included: '100', additional: '30' },
+      { unit: 'minute', included: '10', additional: '0' },
+    ]);
+  });
+
+  test('activity, with each of its filters', async () => {
+    const seqs = async (filter: string) => {
+      const { nodes } = (await call(
+        'activity',
+        `{ activity(accountId: "team"${filter}) { nodes { seq } } }`,
+      )) as { nodes: { seq: string }[] };
+      return nodes.map(({ seq }) => seq);
+    };
+    expect(await seqs('')).toEqual(['7', '6', '5', '4', '3', '2', '1']);
+    expect(await seqs(', kinds: ["usage", "expiry"]')).toEqual(['7', '6', '5']);
+    expect(await seqs(', memberId: "ann"')).toEqual(['5']);
+    expect(await seqs(`, since: "${NOON}", first: 2`)).toEqual(['7', '6']);
+    expect(await seqs(`, until: "${NOON}"`)).toEqual([]);
+  });
+
+  test('features', async () => {
+    expect(await call('features', '{ features(accountId: "team") { feature value } }')).toEqual([
+      { feature: 'seats', value: 5 },
+      { feature: 'watermark_free', value: true },
+    ]);
+  });
+
+  test('rates', async () => {
+    expect(
+      await call(
+        'rates',
+        '{ rates(accountId: "other") { category operation component match unit price measure per } }',
+      ),
+    ).toEqual([
+      {
+        category: 'Pictures',
+        operation: 'image',
+        component: 'base',
+        match: {},
+        unit: 'coin',
+        price: '7',
+        measure: null,
+        per: '1',
+      },
+    ]);
+  });
+
+  test('verify', async () => {
+    expect(await call('verify', '{ verify { accountId rule detail } }')).toEqual([]);
+    expect(await call('verify', '{ verify(accountId: "team") { rule } }')).toEqual([]);
+  });
+
+  test('none is left out', () => {
+    // The first is what pages of activity are read from, the other is the worker's.
+    expect([...called, 'entries_matching', 'settle_due'].sort()).toEqual(
+      Object.keys(functions).sort(),
+    );
+  });
+});
+
+describe('a request repeated with its key', () => {
+  test('returns the original entry and charges nothing', async () => {
+    const repeat = () =>
+      mutation('spend', 'spend', '{ seq amount }', {
+        accountId: 'other',
+        operation: 'image',
+        idempotencyKey: 'again',
+      });
+    const first = await repeat();
+    expect(await repeat()).toEqual(first);
+    expect(await api.data('{ balances(accountId: "other") { total } }')).toEqual({
+      balances: [{ total: '63' }],
+    });
+  });
+});

@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { StartupError } from '../../src/errors.ts';
+import { printGraphqlSchema, startServer } from '../../src/graphql.ts';
+import { type Api, memberOf, SECRET, SERVICE, sign, startApi } from '../support/api.ts';
+import { atelierDatabase } from '../support/atelier.ts';
+import { type TestDatabase, verifyAfterEach } from '../support/database.ts';
+import { untilBlockedCount } from '../support/locks.ts';
+import { createDatabase } from '../support/server.ts';
+
+let database: TestDatabase;
+let api: Api;
+
+beforeAll(async () => {
+  database = await atelierDatabase();
+  api = await startApi(database.url);
+});
+afterAll(async () => {
+  await api.stop();
+  await database.close();
+});
+verifyAfterEach(() => database);
+
+type Field = { name: string; description: string | null; args: { name: string }[] };
+
+async function fieldsOf(type: string): Promise<Field[]> {
+  const { __type } = await api.data(
+    'query ($type: String!) { __type(name: $type) { description fields { name description args { name } } } }',
+    { type },
+  );
+  return __type.fields;
+}
+
+const camelCase = (name: string) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
+
+describe('the schema', () => {
+  test('has a query for each function that reads and a mutation for each that writes, and no other mutation', async () => {
+    const rows = await database.query(`
+      select proname as name, provolatile = 'v' as writes from pg_proc
+      where pronamespace = 'credits'::regnamespace and proname not in ('entries_matching', 'settle_due')`);
+    const names = (writes: boolean) =>
+      rows.filter((row) => row.writes === writes).map(({ name }) => camelCase(name));
+    const queries = (await fieldsOf('Query')).map(({ name }) => name);
+    const mutations = (await fieldsOf('Mutation')).map(({ name }) => name);
+    expect(queries).toEqual(expect.arrayContaining(names(false)));
+    expect(mutations.sort()).toEqual(names(true).sort());
+  });
+
+  test('has the documentation of the database', async () => {
+    const comments = new Map<string, string>(
+      (
+        await database.query(`
+          select proname as name, obj_description(oid, 'pg_proc') as comment from pg_proc
+          where pronamespace = 'credits'::regnamespace`)
+      ).map(({ name, comment }) => [camelCase(name), comment]),
+    );
+    const functions = [...(await fieldsOf('Query')), ...(await fieldsOf('Mutation'))].filter(
+      ({ name }) => comments.has(name),
+    );
+    for (const { name, description } of functions) {
+      expect([name, description]).toEqual([name, comments.get(name)]);
+    }
+    for (const type of ['Account', 'Entry', 'Lot', 'QuoteLine']) {
+      const { __type } = await api.data(`{ __type(name: "${type}") { description } }`);
+      expect([type, __type.description]).toEqual([type, expect.stringMatching(/.{20}/)]);
+    }
+    const amount = (await fieldsOf('Entry')).find(({ name }) => name === 'amount');
+    expect(amount?.description).toMatch(/.{20}/);
+  });
+
+  test('names tables in the plural, and shows nothing but the schema credits', async () => {
+    const tables = await database.query(`
+      select relname as name from pg_class
+      where relnamespace = 'credits'::regnamespace and relkind in ('r', 'p', 'v')`);
+    const queries = (await fieldsOf('Query')).map(({ name }) => name);
+    expect(queries).toEqual(expect.arrayContaining(tables.map(({ name }) => camelCase(name))));
+    expect(queries).toEqual(expect.arrayContaining(['account', 'entry', 'lot', 'plan']));
+    for (const name of [...queries, ...(await fieldsOf('Mutation')).map((field) => field.name)]) {
+      expect(name).not.toMatch(/job|worker|violations|migration|catalog$|^(create|update|delete)/i);
+    }
+  });
+
+  test('requires the arguments without a default, and those alone', async () => {
+    const { status, errors } = await api.as(SERVICE, '{ quote(accountId: "team") { amount } }');
+    expect(status).toBe(400);
+    expect(errors?.[0].message).toContain('operation');
+  });
+
+  test('is printed the same every time', async () => {
+    const printed = await printGraphqlSchema(database.url);
+    expect(printed).toContain('type Query {');
+    expect(await printGraphqlSchema(database.url)).toBe(printed);
+  });
+});
+
+describe('the server', () => {
+  test('serves GraphiQL without a token, with all that it needs', async () => {
+    const page = await fetch(`${api.url}/`, { headers: { accept: 'text/html' } });
+    expect(page.status).toBe(200);
+    const html = await page.text();
+    const parts = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address);
+    expect(parts.length).toBeGreaterThan(0);
+    for (const part of parts.filter((address) => !address.startsWith('data:'))) {
+      const url = new URL(part, api.url);
+      // Nothing comes from elsewhere: it works without a network.
+      expect(url.origin).toBe(api.url);
+      expect((await fetch(url)).status).toBe(200);
+    }
+  });
+
+  test('needs a login that may become the two roles, and no more', async () => {
+    const [login, password] = [`api_${randomBytes(6).toString('hex')}`, 'secret'];
+    await database.query(
+      `create role ${login} login noinherit password '${password}' in role credits_service, credits_member`,
+    );
+    const url = new URL(database.url);
+    url.username = login;
+    url.password = password;
+    expect(await printGraphqlSchema(url.href)).toBe(await printGraphqlSchema(database.url));
+    const other = await startApi(url.href);
+    try {
+      const accountId = 'by-a-plain-login';
+      await other.data(
+        'mutation ($input: OpenAccountInput!) { openAccount(input: $input) { clientMutationId } }',
+        { input: { accountId, plan: 'atelier_pro' } },
+      );
+      expect(
+        await other.data('{ accounts { nodes { accountId } } }', {}, memberOf(accountId)),
+      ).toEqual({ accounts: { nodes: [{ accountId }] } });
+    } finally {
+      await other.stop();
+      await database.query(`drop role ${login}`);
+    }
+  });
+
+  test('answers /healthz while the database does', async () => {
+    const response = await fetch(`${api.url}/healthz`);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ status: 'ok' });
+  });
+
+  test('takes no operation by GET, so that no link is one', async () => {
+    const response = await fetch(`${api.url}/graphql?query={plans{nodes{plan}}}`, {
+      headers: { authorization: `Bearer ${await sign(SERVICE)}`, accept: 'application/json' },
+    });
+    expect(response.status).toBe(405);
+  });
+
+  test('finishes what is under way when it is stopped', async () => {
+    const other = await startApi(database.url);
+    const slow = await database.pool.connect();
+    await slow.query('begin; lock table credits.accounts in access exclusive mode');
+    const reply = other.data('{ accounts { totalCount } }');
+    await untilBlockedCount(database.pool, 1);
+    const stopped = other.stop();
+    await slow.query('commit');
+    slow.release();
+    expect(await reply).toEqual({ accounts: { totalCount: expect.any(Number) } });
+    await stopped;
+    await expect(fetch(`${other.url}/healthz`)).rejects.toThrow();
+  });
+
+  test('says so when the port is taken, the secret too short, or the database not there or not migrated', async () => {
+    const options = { connectionString: database.url, jwtSecret: SECRET };
+    await expect(startServer({ ...options, port: 0, jwtSecret: 'short' })).rejects.toThrow(
+      RangeError,
+    );
+    await expect(
+      startServer({ ...options, port: Number(new URL(api.url).port) }),
+    ).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await expect(
+      startServer({ ...options, port: 0, connectionString: `${database.url}_missing` }),
+    ).rejects.toMatchObject({ code: '3D000' });
+    const empty = await createDatabase(inject('serverUrl'));
+    await expect(
+      startServer({ ...options, port: 0, connectionString: empty.url }),
+    ).rejects.toBeInstanceOf(StartupError);
+    await empty.drop();
+  });
+});
