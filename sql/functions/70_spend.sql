@@ -40,13 +40,14 @@ begin
 end
 $$;
 
-create or replace function credits_private.fail_key_reused(idempotency_key text, original text)
+-- original: what the key was used for. PC409.
+create or replace function credits_private.fail_key_reused(idempotency_key text, original jsonb)
 returns void
 language plpgsql volatile
 as $$
 begin
   perform credits_private.fail_conflict('idempotency_key_reused', 'Use a new idempotency key for a new request.',
-    jsonb_build_object('idempotency_key', idempotency_key, 'used_by', original));
+    jsonb_build_object('idempotency_key', idempotency_key) || original);
 end
 $$;
 
@@ -57,17 +58,17 @@ returns void
 language plpgsql stable
 as $$
 declare
-  original text;
+  original jsonb;
 begin
-  select k.used_by into original
+  select k.original into original
   from (
-    select 'an entry of kind ' || e.kind as used_by from credits.entries e
+    select jsonb_build_object('kind', e.kind, 'seq', e.seq) as original from credits.entries e
     where e.account_id = check_key_is_new.account_id and e.idempotency_key = check_key_is_new.idempotency_key
     union all
-    select 'a hold' from credits.holds h
+    select jsonb_build_object('kind', 'hold', 'hold_id', h.hold_id) from credits.holds h
     where h.account_id = check_key_is_new.account_id and h.idempotency_key = check_key_is_new.idempotency_key
     union all
-    select 'a purchase' from credits.purchases p
+    select jsonb_build_object('kind', 'purchase', 'purchase_id', p.purchase_id) from credits.purchases p
     where p.account_id = check_key_is_new.account_id and p.idempotency_key = check_key_is_new.idempotency_key
   ) k
   limit 1;
@@ -229,7 +230,7 @@ begin
     loop
       if original.kind <> 'usage'
         or (original.operation, original.usage, original.member_id) is distinct from (request.operation, request.usage, member_id) then
-        perform credits_private.fail_key_reused(idempotency_key, 'an entry of kind ' || original.kind);
+        perform credits_private.fail_key_reused(idempotency_key, jsonb_build_object('kind', original.kind, 'seq', original.seq));
       end if;
       return next original;
     end loop;

@@ -29,7 +29,7 @@ begin
       order by h.unit
     loop
       if (original.operation, original.usage, original.member_id) is distinct from (request.operation, request.usage, member_id) then
-        perform credits_private.fail_key_reused(idempotency_key, 'a hold');
+        perform credits_private.fail_key_reused(idempotency_key, jsonb_build_object('kind', 'hold', 'hold_id', original.hold_id));
       end if;
       return next original;
     end loop;

@@ -37,7 +37,7 @@ begin
     where e.account_id = refund.account_id and e.idempotency_key = refund.idempotency_key;
     if found then
       if original.kind <> 'refund' or original.refunds_seq <> seq or (amount is not null and amount <> original.amount) then
-        perform credits_private.fail_key_reused(idempotency_key, 'an entry of kind ' || original.kind);
+        perform credits_private.fail_key_reused(idempotency_key, jsonb_build_object('kind', original.kind, 'seq', original.seq));
       end if;
       return next original;
       return;

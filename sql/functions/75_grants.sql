@@ -71,7 +71,7 @@ begin
       from credits.postings p join credits.lots l on l.account_id = p.account_id and l.lot_id = p.lot_id
       where p.account_id = original.account_id and p.seq = original.seq;
       if original.kind <> 'grant' or (lot.unit, lot.bucket, original.amount::numeric) is distinct from (unit, bucket, amount) then
-        perform credits_private.fail_key_reused(idempotency_key, 'an entry of kind ' || original.kind);
+        perform credits_private.fail_key_reused(idempotency_key, jsonb_build_object('kind', original.kind, 'seq', original.seq));
       end if;
       return lot;
     end if;

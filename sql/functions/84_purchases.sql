@@ -67,7 +67,8 @@ begin
     where p.account_id = buy.account_id and p.idempotency_key = buy.idempotency_key;
     if found then
       if (original.pack, original.member_id) is distinct from (pack, member_id) or currency <> original.currency then
-        perform credits_private.fail_key_reused(idempotency_key, 'a purchase');
+        perform credits_private.fail_key_reused(idempotency_key,
+          jsonb_build_object('kind', 'purchase', 'purchase_id', original.purchase_id));
       end if;
       return original;
     end if;

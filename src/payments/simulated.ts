@@ -7,9 +7,9 @@ import {
   type PaymentReport,
 } from './provider.ts';
 
-export interface SimulatedOptions {
+export interface SimulatedCheckout {
   /** Where `checkoutPage` is shown, and where its form is posted to: both the same address. */
-  checkoutUrl: string;
+  url: string;
   /** Signs the address of each checkout page, so that only who was sent there can "pay". */
   secret: string;
 }
@@ -22,12 +22,17 @@ export interface SimulatedProvider extends PaymentProvider {
 
 const SIGNED = ['account_id', 'purchase_id', 'description', 'price', 'success', 'cancel'];
 
-/** A provider that charges nobody: top-ups succeed at once, packs when the buyer presses the button. Throws nothing. */
-export function simulatedProvider({ checkoutUrl, secret }: SimulatedOptions): SimulatedProvider {
-  const signatureOf = (fields: URLSearchParams) =>
-    createHmac('sha256', secret)
+/**
+ * A provider that charges nobody: top-ups succeed at once, packs when the buyer presses the button. Without `checkout` only
+ * top-ups do, which is what a worker needs. Throws nothing.
+ */
+export function simulatedProvider(checkout: SimulatedCheckout | null): SimulatedProvider {
+  const signatureOf = (fields: URLSearchParams) => {
+    if (checkout === null) throw new BadSignatureError('There is no simulated checkout here.');
+    return createHmac('sha256', checkout.secret)
       .update(JSON.stringify(SIGNED.map((field) => fields.get(field))))
       .digest();
+  };
   const check = (fields: URLSearchParams) => {
     const given = Buffer.from(fields.get('signature') ?? '', 'hex');
     const expected = signatureOf(fields);
@@ -40,16 +45,15 @@ export function simulatedProvider({ checkoutUrl, secret }: SimulatedOptions): Si
     name: 'simulated payments',
 
     async startCheckout(payment, pages) {
-      const url = new URL(checkoutUrl);
-      url.search = new URLSearchParams({
+      const fields = new URLSearchParams({
         account_id: payment.accountId,
         purchase_id: payment.purchaseId,
         description: payment.description,
         price: `${payment.price} ${payment.currency}`,
         ...pages,
-      }).toString();
-      url.searchParams.set('signature', signatureOf(url.searchParams).toString('hex'));
-      return url.href;
+      });
+      fields.set('signature', signatureOf(fields).toString('hex'));
+      return `${checkout?.url}?${fields}`;
     },
 
     async chargeTopUp(payment) {
