@@ -155,17 +155,17 @@ async function cardOf(stripe: Stripe, customerId: string): Promise<string | null
 /** Stripe's refusal of this charge is a decline; anything else says nothing about it. */
 function outcomeOf(error: Error): ChargeOutcome {
   if (error instanceof Stripe.errors.StripeCardError) {
-    return { outcome: 'declined', reason: error.decline_code ?? error.code ?? 'card_declined' };
+    return { outcome: 'declined', reason: error.decline_code || error.code || 'card_declined' };
   }
   if (error instanceof Stripe.errors.StripeInvalidRequestError) {
-    return { outcome: 'declined', reason: error.code ?? 'invalid_request' };
+    return { outcome: 'declined', reason: error.code || 'invalid_request' };
   }
   return { outcome: 'unknown', reason: error.message };
 }
 
 /** Why a payment did not succeed, in Stripe's words. */
 function reasonOf({ last_payment_error: error, status }: Stripe.PaymentIntent): string {
-  return error?.decline_code ?? error?.code ?? status;
+  return error?.decline_code || error?.code || status;
 }
 
 function metadataOf({ accountId, purchaseId }: Payment): Stripe.MetadataParam {

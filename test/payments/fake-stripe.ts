@@ -21,8 +21,6 @@ export type Fate =
   | 'process'
   /** Stripe refuses the request itself. */
   | 'refuse'
-  /** The card is charged, and the connection breaks before the answer. */
-  | 'charge and hang up'
   /** Nothing happens, and an error of Stripe's own is answered. */
   | 'fail';
 
@@ -43,6 +41,8 @@ export interface FakeStripe {
   fates: Fate[];
   /** Everything is answered with this status, as if Stripe were down. */
   down: 500 | 503 | 401 | null;
+  /** Does what it is asked to, and then the connection breaks before the answer. */
+  deaf: boolean;
   /** Forgets the idempotency keys, as Stripe does after a day. */
   forgetKeys(): void;
   /** Lists nothing of what was paid. */
@@ -87,6 +87,7 @@ export async function startFakeStripe(): Promise<FakeStripe> {
     sessions: [],
     fates: [],
     down: null,
+    deaf: false,
     forgetKeys: () => answered.clear(),
     listsNothing: false,
     addCustomer(id, card) {
@@ -200,7 +201,7 @@ export async function startFakeStripe(): Promise<FakeStripe> {
   const chargeOf = (intent: StripeObject) =>
     fake.charges.find(({ id }) => id === intent.latest_charge);
 
-  type Answer = { status: number; body: StripeObject; hangUp?: boolean };
+  type Answer = { status: number; body: StripeObject };
   const ok = (body: StripeObject): Answer => ({ status: 200, body });
   const list = (data: StripeObject[]) => ok({ object: 'list', data, has_more: false });
   const refusal = (status: number, error: StripeObject): Answer => ({ status, body: { error } });
@@ -236,7 +237,7 @@ export async function startFakeStripe(): Promise<FakeStripe> {
     }
     if (fate === 'process') intent.status = 'processing';
     else succeed(intent);
-    return { ...ok(intent), hangUp: fate === 'charge and hang up' };
+    return ok(intent);
   };
 
   const createSession = (params: Record<string, string>): Answer => {
@@ -320,8 +321,8 @@ export async function startFakeStripe(): Promise<FakeStripe> {
     const method = request.method as string;
     const idempotencyKey = request.headers['idempotency-key'] as string | undefined;
     fake.requests.push({ line: `${method} ${url.pathname}`, idempotencyKey, params });
-    const { status, body, hangUp } = answer(method, url.pathname, params, idempotencyKey);
-    if (hangUp) {
+    const { status, body } = answer(method, url.pathname, params, idempotencyKey);
+    if (fake.deaf && method === 'POST') {
       request.socket.destroy();
       return;
     }
