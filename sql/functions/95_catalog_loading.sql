@@ -251,6 +251,24 @@ begin
     end;
   end loop;
 
+  -- What becomes a lot is in whole steps of its unit, as the amount of a grant is.
+  for wrong in
+    select gift.what, gift.the_row, u.scale
+    from (
+      select 'allowances' as what, a.unit, a.amount::numeric as amount, to_jsonb(a) as the_row
+      from pg_temp.catalog_allowances a
+      union all
+      select 'packs', p.unit, p.amount, to_jsonb(p) from pg_temp.catalog_packs p
+      union all
+      select 'promotions', p.unit, p.amount, to_jsonb(p) from pg_temp.catalog_promotions p
+    ) gift
+    join pg_temp.catalog_units u on u.unit = gift.unit
+    where gift.amount <> round(gift.amount, u.scale)
+  loop
+    perform credits_private.fail_invalid(wrong.what, 'too_fine', format('Give at most %s decimal places.', wrong.scale),
+      jsonb_build_object('row', wrong.the_row));
+  end loop;
+
   for wrong in
     select u.unit, u.scale from pg_temp.catalog_units c
     join credits.units u on u.rate_card = c.rate_card and u.unit = c.unit and u.scale > c.scale

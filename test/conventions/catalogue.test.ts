@@ -108,7 +108,7 @@ describe('the functions of schema credits', () => {
     ).toEqual([]);
   });
 
-  test('run as the engine, with a pinned search_path, or with their caller`s rights and nothing left to look up', async () => {
+  test("run as the engine, with a pinned search_path, or with their caller's rights and nothing left to look up", async () => {
     expect(
       await database.query(
         `select p.proname as name from pg_proc p

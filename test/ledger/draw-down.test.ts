@@ -114,8 +114,8 @@ describe('each level decides where the ones before it do not', () => {
     ['the expiry', { expires_at: LATER }, { expires_at: '2026-05-31T23:59:59Z' }],
     [
       'the expiry, to the microsecond',
-      { expires_at: LATER },
       { expires_at: '2026-05-31T23:59:59.999999Z' },
+      { expires_at: '2026-05-31T23:59:59.999998Z' },
     ],
     ['the expiry, never being last', { expires_at: null }, { expires_at: '9999-12-31T00:00:00Z' }],
     [
@@ -174,7 +174,7 @@ test('through the functions: the allowance, then gifts by priority and expiry, t
 
 test('a lot is drawn only while it is usable', async () => {
   await give(
-    { amount: 10, starts_at: '2026-03-10T12:00:00.000001Z' },
+    { amount: 10, priority: 1, starts_at: '2026-03-10T12:00:00.000001Z' },
     { amount: 10, starts_at: '2026-03-01T00:00:00Z', expires_at: '2026-03-10T12:00:00.000001Z' },
   );
   expect(await quote(11)).toMatchObject({ available: 10, affordable: false });

@@ -217,13 +217,23 @@ describe('verify finds', () => {
     ]);
   });
 
+  test('versions of a lot that do not count from 1', async () => {
+    expect(await found(`${lot('version = 2', 2)}; ${posting('version = 2', 2)}`)).toEqual([
+      violation('posting_does_not_follow', { lot_id: 2, version: 2, seq: 2 }),
+    ]);
+  });
+
   test('postings of a lot that change places', async () => {
     expect(
       await found(
-        `${posting('version = -2', 4)}; ${lot('version = 1, spent = 0', 1)};
-         ${posting('version = 2', 5)}; ${posting('version = 3', 4)}`,
+        `${posting('seq = 4, ordinal = 2', 5)};
+         ${posting('seq = 5', 4)} and ordinal = 1`,
       ),
-    ).toContainEqual(violation('posting_does_not_follow', { lot_id: 1, version: 3, seq: 4 }));
+    ).toEqual([
+      violation('entry_is_not_the_sum_of_its_postings', { seq: 4, postings_included: -3 }),
+      violation('entry_is_not_the_sum_of_its_postings', { seq: 5, postings_included: -5 }),
+      violation('posting_does_not_follow', { lot_id: 1, version: 3, seq: 4 }),
+    ]);
   });
 
   test('a lot that was set back to an older posting', async () => {

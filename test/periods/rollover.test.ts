@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { loadCatalogData } from '../support/catalog.ts';
+import { creditsError } from '../support/database.ts';
 import { databaseWithPlans, Timeline } from './timeline.ts';
 
 // What becomes of a unit's unused allowance at the boundary. The fresh allowance is always whole.
@@ -189,6 +191,18 @@ describe('capped', () => {
   });
 });
 
+test('additional credits do not count for the cap', async () => {
+  const timeline = await open('capped_150');
+  await timeline.grant(1000);
+  await timeline.setNow(FEBRUARY);
+  await timeline.settle();
+  await timeline.fallsDue(MARCH, {
+    from: { included: 200, additional: 1000 },
+    to: { included: 250, additional: 1000 },
+    log: ['expiry -50', 'refill 100'],
+  });
+});
+
 test.each(['none', 'all', 'capped_0', 'capped_150'])(
   'additional credits are never touched by a reset (%s)',
   async (plan) => {
@@ -226,3 +240,20 @@ test('a unit that the plan does not give is not reset', async () => {
   await timeline.settle();
   expect(await timeline.log({ unit: 'minute' })).toEqual([`${OPENED} grant 9`]);
 });
+
+test.each(['allowances', 'promotions'])(
+  '%s that are no whole number of steps are refused',
+  async (what) => {
+    const { code, detail } = await creditsError(
+      loadCatalogData(database().pool, {
+        rate_card: 'fine',
+        units: [{ unit: 'credit', scale: 1, main: true }],
+        rates: [{ operation: 'use', price: 1 }],
+        plans: [{ plan: 'fine', cadence: 'month' }],
+        allowances: [{ plan: 'fine', amount: what === 'allowances' ? '0.25' : '0.50' }],
+        promotions: [{ promotion: 'fine', amount: what === 'promotions' ? '0.25' : '0.50' }],
+      }),
+    );
+    expect({ code, ...detail }).toMatchObject({ code: 'PC422', field: what, reason: 'too_fine' });
+  },
+);

@@ -229,11 +229,12 @@ export type Operation =
       do: 'spend';
       who: string;
       items: Item[];
+      asJob: boolean;
       key: string | null;
       member: string | null;
       maxAmount: string | null;
     }
-  | { do: 'repeat'; back: number }
+  | { do: 'repeat'; back: number; changed: 'nothing' | 'form' | 'member' | 'amount' }
   | { do: 'quote'; who: string; items: Item[] }
   | { do: 'forecast'; who: string; at: Moment };
 
@@ -317,6 +318,7 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
       do: fc.constant('spend' as const),
       who,
       items,
+      asJob: fc.boolean(),
       key,
       member: fc.constantFrom(null, null, 'm1', 'm2'),
       maxAmount: fc.oneof(
@@ -326,10 +328,17 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
     }),
   },
   {
-    weight: 2,
-    arbitrary: fc.record({ do: fc.constant('repeat' as const), back: fc.nat({ max: 5 }) }),
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('repeat' as const),
+      back: fc.nat({ max: 5 }),
+      changed: fc.constantFrom('nothing', 'form', 'member', 'amount'),
+    }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('quote' as const), who, items }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('quote' as const), who, items }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({ do: fc.constant('forecast' as const), who, at: moment }),

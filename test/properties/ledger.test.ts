@@ -75,9 +75,11 @@ async function perform(
       await both.spend(operation.who, operation.items, operation);
       break;
     case 'repeat': {
-      const earlier = done.filter((one) => one.do === 'spend' || one.do === 'grant');
+      const earlier = done.filter(
+        (one) => (one.do === 'spend' || one.do === 'grant') && one.key !== null,
+      );
       const again = earlier.at(-1 - (operation.back % Math.max(earlier.length, 1)));
-      if (again) await perform(both, again, done);
+      if (again) await perform(both, changed(again, operation.changed), done);
       break;
     }
     case 'quote':
@@ -89,6 +91,20 @@ async function perform(
       break;
     }
   }
+}
+
+/** A request like an earlier one, in all or in all but one thing. */
+function changed(
+  request: random.Operation,
+  what: 'nothing' | 'form' | 'member' | 'amount',
+): random.Operation {
+  if (request.do === 'spend' && what === 'form') return { ...request, asJob: !request.asJob };
+  if (request.do === 'spend' && what === 'member') return { ...request, member: 'm3' };
+  if (request.do === 'spend' && what === 'amount') {
+    return { ...request, items: [...request.items, { operation: 'edit', usage: {} }] };
+  }
+  if (request.do === 'grant' && what === 'amount') return { ...request, amount: '77' };
+  return request;
 }
 
 const story = random.start.chain((now) =>

@@ -119,18 +119,24 @@ export class SideBySide {
     );
   }
 
-  async spend(accountId: string, items: Item[], options: SpendOptions = {}): Promise<void> {
+  /** By `spend_items`, or, one item alone, by `spend`: they are the same request. */
+  async spend(
+    accountId: string,
+    items: Item[],
+    options: SpendOptions & { asJob?: boolean } = {},
+  ): Promise<void> {
     const { key = null, member = null, maxAmount = null } = options;
     const [item] = items;
+    const alone = items.length === 1 && !options.asJob;
     const rest = [key, member, maxAmount];
     await this.write(
       accountId,
       () => this.model.spend(accountId, items, options).map((seq) => ({ seq: String(seq) })),
-      items.length === 1
+      alone
         ? 'select s.seq from credits.spend($1, $2, $3, $4, $5, $6) s'
         : `select s.seq from credits.spend_items($1,
              array(select credits.item(i ->> 'operation', i -> 'usage') from jsonb_array_elements($2) i), $3, $4, $5) s`,
-      items.length === 1
+      alone
         ? [accountId, item.operation, JSON.stringify(item.usage ?? null), ...rest]
         : [accountId, JSON.stringify(items), ...rest],
     );

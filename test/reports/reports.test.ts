@@ -102,6 +102,12 @@ describe('accounts_due', () => {
     expect(new Date(due[0].next_due_at)).toEqual(new Date('2026-04-10T00:00:00Z'));
     await database.setNow('2026-04-09T23:59:59Z');
     expect(await report('accounts_due', 'account_id')).toEqual([]);
+    await database.setNow('2026-04-10T00:00:00Z');
+    expect(await report('accounts_due', 'account_id')).toMatchObject([
+      { account_id: 'coins', overdue: '00:00:00' },
+      { account_id: 'pro' },
+      { account_id: 'saver' },
+    ]);
     await database.setNow(JUNE);
   });
 
@@ -316,7 +322,7 @@ describe('the reports', () => {
     }
   });
 
-  test('show nobody more than the tables do: they run with their reader`s rights', async () => {
+  test("show nobody more than the tables do: they run with their reader's rights", async () => {
     await database.query(
       'grant usage on schema credits_report to credits_member; grant select on credits_report.usage_by_day to credits_member',
     );

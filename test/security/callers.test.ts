@@ -80,21 +80,27 @@ describe('a stranger', () => {
     }
   });
 
-  test('is not let in by a function that was granted by mistake', async () => {
-    await database.query(`
-      grant usage on schema credits to ${STRANGER};
-      grant execute on all functions in schema credits to ${STRANGER}`);
-    try {
-      await loggedIn(STRANGER, async (client) => {
-        await client.query(`set credits.account_id = 'team'`);
-        expect(await creditsError(call(client, 'spend', image))).toEqual(service);
-        expect(await creditsError(call(client, 'balances', { account_id: 'team' }))).toMatchObject({
-          code: 'PC403',
-          detail: { requires: 'account', account_id: 'team' },
+  test('is not let in by a function that was granted by mistake, nor is who only could become the service', async () => {
+    for (const role of [STRANGER, SWITCHING]) {
+      await database.query(`
+        grant usage on schema credits to ${role};
+        grant execute on all functions in schema credits to ${role}`);
+      try {
+        await loggedIn(role, async (client) => {
+          await client.query(`set credits.account_id = 'team'`);
+          expect(await creditsError(call(client, 'spend', image))).toEqual(service);
+          expect(
+            await creditsError(call(client, 'balances', { account_id: 'team' })),
+          ).toMatchObject({
+            code: 'PC403',
+            detail: { requires: 'account', account_id: 'team' },
+          });
         });
-      });
-    } finally {
-      await database.query(`drop owned by ${STRANGER}`);
+      } finally {
+        await database.query(`
+          revoke usage on schema credits from ${role};
+          revoke execute on all functions in schema credits from ${role}`);
+      }
     }
   });
 });
@@ -150,7 +156,7 @@ describe('a login', () => {
 });
 
 describe('a function of the application', () => {
-  test('that runs as its owner lends nobody the owner`s service', async () => {
+  test("that runs as its owner lends nobody the owner's service", async () => {
     await database.query(`
       create schema application authorization ${APPLICATION};
       set role ${APPLICATION};
@@ -231,6 +237,7 @@ describe('traps', () => {
           ['activity', { account_id: 'team', kinds: ['usage'], since: '2020-01-01T00:00:00Z' }],
           ['entries_matching', { account_id: 'team', member_id: 'ada' }],
           ['verify', {}],
+          ['verify', { account_id: 'team' }],
           ['spend', { ...image, idempotency_key: 'trapped', member_id: 'ada', max_amount: 5 }],
           ['spend', { ...image, idempotency_key: 'trapped', member_id: 'ada', max_amount: 5 }],
           ['grant', { account_id: 'team', amount: 5, idempotency_key: 'lot' }],
