@@ -53,7 +53,7 @@ grant execute on function credits_private.now() to credits_analyst;
 grant select on all tables in schema credits, credits_private to credits_engine;
 grant insert, update on credits.accounts to credits_engine;
 grant insert, update on credits.lots to credits_engine;
-grant insert on credits.entries, credits.postings, credits.hold_slices to credits_engine;
+grant insert on credits.entries, credits.postings, credits.hold_lots to credits_engine;
 grant insert, update on credits.holds, credits.purchases, credits.top_up_settings, credits.meters, credits.interrupted_periods,
   credits.payment_customers to credits_engine;
 grant insert, update, delete on credits.members to credits_engine;
@@ -67,7 +67,7 @@ declare
   name text;
 begin
   foreach name in array array[
-    'accounts', 'lots', 'entries', 'postings', 'holds', 'hold_slices', 'meters', 'members', 'purchases', 'top_up_settings',
+    'accounts', 'lots', 'entries', 'postings', 'holds', 'hold_lots', 'meters', 'members', 'purchases', 'top_up_settings',
     'interrupted_periods', 'promotion_claims', 'payment_customers'] loop
     execute format('alter table credits.%I enable row level security', name);
     execute format('drop policy if exists engine_sees_all on credits.%I', name);

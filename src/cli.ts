@@ -30,7 +30,9 @@ Environment:
   PORT                  the port the API listens on: 5678 unless set
   PGCREDITS_HOST        the address the API listens on: 127.0.0.1 unless set
   PGCREDITS_DATA        the folder of the embedded PostgreSQL: .pgcredits unless set
-  PGCREDITS_JWT_SECRET  the HS256 secret of the API's tokens; "up" makes one up without it`,
+  PGCREDITS_JWT_SECRET  the HS256 secret of the API's tokens; "up" makes one up without it
+  STRIPE_SECRET_KEY     payments are Stripe's; without it they are simulated: credits are given, nothing is paid
+  STRIPE_WEBHOOK_SECRET of the endpoint /payments/webhook, as Stripe shows it`,
   );
 
 program
@@ -82,8 +84,14 @@ program
     }
     const signal = stopSignal();
     const { startServer } = await import('./graphql.ts');
-    const api = await startServer({ connectionString, host, port, jwtSecret, log: print });
-    print(`Listening on ${api.url}`);
+    const { configuredProvider } = await import('./payments/configured.ts');
+    const { SIMULATED_CHECKOUT_PATH } = await import('./payments/routes.ts');
+    const provider = configuredProvider(config, {
+      url: `http://${host}:${port}${SIMULATED_CHECKOUT_PATH}`,
+      secret: jwtSecret,
+    });
+    const api = await startServer({ connectionString, host, port, jwtSecret, provider, log: print });
+    print(`Listening on ${api.url}, with ${provider.name}`);
     await signal;
     await api.stop();
   });
@@ -92,11 +100,14 @@ program
   .command('worker')
   .description('runs the worker alone')
   .action(async () => {
-    const connectionString = databaseUrl(readConfig());
+    const config = readConfig();
+    const connectionString = databaseUrl(config);
     const signal = stopSignal();
     const { startWorker } = await import('./worker.ts');
-    const worker = await startWorker({ connectionString, log: print });
-    print('Working.');
+    const { configuredProvider } = await import('./payments/configured.ts');
+    const provider = configuredProvider(config, null);
+    const worker = await startWorker({ connectionString, provider, log: print });
+    print(`Working, with ${provider.name}.`);
     await Promise.race([signal, worker.ended]);
     await worker.stop();
   });

@@ -13,6 +13,12 @@ export interface Config {
   dataFolder: string;
   /** PGCREDITS_JWT_SECRET: the HS256 secret that the API's tokens are signed with. */
   jwtSecret: string | null;
+  /** STRIPE_SECRET_KEY: payments are Stripe's. Null: they are simulated, and nothing is paid. */
+  stripeSecretKey: string | null;
+  /** STRIPE_WEBHOOK_SECRET: of the webhook endpoint, as Stripe shows it. */
+  stripeWebhookSecret: string | null;
+  /** STRIPE_API_URL: where Stripe's API is, if not at Stripe. */
+  stripeApiUrl: string | null;
 }
 
 /** Reads the environment. Throws a StartupError for a value that cannot be used. */
@@ -37,5 +43,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     port,
     dataFolder: resolve(env.PGCREDITS_DATA || '.pgcredits'),
     jwtSecret,
+    stripeSecretKey: env.STRIPE_SECRET_KEY || null,
+    stripeWebhookSecret: env.STRIPE_WEBHOOK_SECRET || null,
+    stripeApiUrl: env.STRIPE_API_URL || null,
   };
 }

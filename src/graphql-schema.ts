@@ -16,7 +16,7 @@ const PAGED = 'activity';
 const UNSORTED = 'entries_matching';
 
 /** Not part of the API: the one before this, and what is for the worker alone. */
-const HIDDEN = [UNSORTED, 'settle_due'];
+const HIDDEN = [UNSORTED, 'settle_due', 'top_up_due', 'top_ups_due'];
 
 const ShapePlugin: GraphileConfig.Plugin = {
   name: 'PgcreditsShapePlugin',
@@ -113,6 +113,8 @@ export const SchemaShapePreset: GraphileConfig.Preset = {
   schema: {
     // What cannot be shown must not go missing in silence.
     dontSwallowErrors: true,
+    // account_id is part of every key and says nothing: lot, not accountLot.
+    pgSimplifyMultikeyRelations: false,
     // Tables are read; what changes is changed by functions.
     defaultBehavior: '-resource:insert -resource:update -resource:delete',
   },

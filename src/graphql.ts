@@ -28,6 +28,9 @@ import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
 import { createPool, requireSchema } from './database.ts';
 import { CreditsError, toCreditsError } from './errors.ts';
 import { SchemaShapePreset } from './graphql-schema.ts';
+import { paymentsPlugin } from './payments/grafserv-plugin.ts';
+import { lendingFrom } from './payments/ledger.ts';
+import type { PaymentProvider } from './payments/provider.ts';
 
 export interface ServerOptions {
   /** A login that is, or may `set role` to, `credits_service` and `credits_member`. */
@@ -38,6 +41,11 @@ export interface ServerOptions {
   port: number;
   /** The secret that the application signs its tokens with, HS256: 32 characters or more. */
   jwtSecret: string;
+  /**
+   * Whose events are taken at `/payments/webhook`, and whose checkout page is shown where it is ours. Without one,
+   * neither is served.
+   */
+  provider?: PaymentProvider;
   /** Told what an operator should know: broken connections, and errors that callers do not get to see. */
   log?: (line: string) => void;
 }
@@ -76,14 +84,16 @@ declare global {
  * token, and none, is answered with 401; without one, the schema can still be asked for.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { connectionString, host = '127.0.0.1', port, jwtSecret, log = () => {} } = options;
+  const { connectionString, host = '127.0.0.1', port, jwtSecret, provider, log = () => {} } = options;
   const pool = createPool({ connectionString, application_name: 'pgcredits api', log });
   const preset = graphqlPreset({ pool, jwtSecret, log });
   await requireSchema(pool).catch(async (error) => {
     await pool.end();
     throw error;
   });
-  const pgl = postgraphile({ extends: [preset], plugins: [healthPlugin(pool)] });
+  const plugins = [healthPlugin(pool)];
+  if (provider) plugins.push(paymentsPlugin({ withClient: lendingFrom(pool), provider, log }));
+  const pgl = postgraphile({ extends: [preset], plugins });
   const release = async () => {
     await pgl.release();
     await pool.end();

@@ -11,6 +11,8 @@ import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { StartupError } from './errors.ts';
 import { startServer } from './graphql.ts';
 import { migrate } from './migrate.ts';
+import { configuredProvider } from './payments/configured.ts';
+import { SIMULATED_CHECKOUT_PATH } from './payments/routes.ts';
 import { startWorker } from './worker.ts';
 
 export interface UpOptions {
@@ -41,13 +43,19 @@ export async function up({ config, demo, stopSignal, print }: UpOptions): Promis
     stops.push(() => pool.end());
     await loadCatalogs(pool, say('catalogs'));
 
-    const worker = await startWorker({ connectionString, log: say('worker') });
+    const jwtSecret = config.jwtSecret ?? keptSecret(config.dataFolder);
+    const { host, port } = config;
+    const provider = configuredProvider(config, {
+      url: `http://${host}:${port}${SIMULATED_CHECKOUT_PATH}`,
+      secret: jwtSecret,
+    });
+    say('payments')(provider.name);
+
+    const worker = await startWorker({ connectionString, provider, log: say('worker') });
     stops.push(() => worker.stop());
     say('worker')('running');
 
-    const jwtSecret = config.jwtSecret ?? keptSecret(config.dataFolder);
-    const { host, port } = config;
-    const api = await startServer({ connectionString, host, port, jwtSecret, log: say('api') });
+    const api = await startServer({ connectionString, host, port, jwtSecret, provider, log: say('api') });
     stops.push(() => api.stop());
     say('api')(`listening on ${api.url}`);
 

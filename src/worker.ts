@@ -1,8 +1,10 @@
 /**
  * The worker: graphile-worker with the tasks of src/tasks. No balance waits for it; it writes down in time what is true anyway.
  */
-import { Logger, run } from 'graphile-worker';
+import { Logger, run, type TaskList } from 'graphile-worker';
 import { createPool, requireSchema } from './database.ts';
+import type { PaymentProvider } from './payments/provider.ts';
+import { chargeTopUp, chargeTopUps } from './tasks/charge-top-ups.ts';
 import { settleDue } from './tasks/settle-due.ts';
 
 export interface WorkerOptions {
@@ -11,6 +13,8 @@ export interface WorkerOptions {
    * CREATE on the database the first time.
    */
   connectionString: string;
+  /** Charges top-ups. Without one they stay pending. */
+  provider?: PaymentProvider;
   /** Told what was done and what went wrong. */
   log?: (line: string) => void;
   /** When tasks run, in graphile-worker's crontab syntax, instead of the usual times. */
@@ -25,11 +29,18 @@ export interface Worker {
 }
 
 // A job that is still waiting is replaced, so that none pile up behind a long one; a failed one is repeated by the next.
-const CRONTAB = '* * * * * settle_due ?jobKey=settle_due&max=1';
+const SETTLE_DUE = '* * * * * settle_due ?jobKey=settle_due&max=1';
+const CHARGE_TOP_UPS = '* * * * * charge_top_ups ?jobKey=charge_top_ups&max=1';
 
 /** Starts a worker, and with it a first sweep. Any number may run at once. Throws if the database cannot be reached or has no pgcredits. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { connectionString, log = () => {}, crontab = CRONTAB } = options;
+  const { connectionString, provider, log = () => {} } = options;
+  const { crontab = provider ? `${SETTLE_DUE}\n${CHARGE_TOP_UPS}` : SETTLE_DUE } = options;
+  const taskList: TaskList = { settle_due: settleDue(log) };
+  if (provider) {
+    taskList.charge_top_up = chargeTopUp(provider, log);
+    taskList.charge_top_ups = chargeTopUps(provider, log);
+  }
   const pool = createPool({ connectionString, application_name: 'pgcredits worker', log });
   const logger = new Logger(() => (level, message) => {
     if (level === 'error' || level === 'warning') log(message);
@@ -38,7 +49,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     .then(() =>
       run({
         pgPool: pool,
-        taskList: { settle_due: settleDue(log) },
+        taskList,
         crontab,
         concurrency: 2,
         noHandleSignals: true,
@@ -53,6 +64,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   // Whoever does not wait for it has the log.
   ended.catch(() => {});
   await runner.addJob('settle_due', {}, { maxAttempts: 1 });
+  if (provider) await runner.addJob('charge_top_ups', {}, { maxAttempts: 1 });
   return {
     ended,
     async stop() {

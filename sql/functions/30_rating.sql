@@ -226,7 +226,8 @@ begin
         jsonb_build_object('operation', item.operation));
     end if;
     select o.* into operation from credits.operations o
-    where o.rate_card = rate_items.rate_card and o.operation = item.operation and o.retired_at is null;
+    where o.rate_card = rate_items.rate_card and o.operation = item.operation
+      and (o.retired_at is null or o.retired_at > at);
     if not found then
       perform credits_private.fail_not_found('operation', item.operation,
         'credits.operations lists the operations of the account''s rate card.');
@@ -248,7 +249,7 @@ begin
     loop
       matched := matched + 1;
       charge := credits_private.rate_component(rate, item.usage,
-        case when operation.multipliers > 0 then credits_private.multiplier(rate, facts, at) else 1 end);
+        case when operation.multiplier_count > 0 then credits_private.multiplier(rate, facts, at) else 1 end);
       position := array_position(units, rate.unit);
       if position is null then
         units := units || rate.unit;
@@ -267,7 +268,7 @@ begin
       lines[position] := lines[position] || (charge.line || jsonb_build_object('count', item_count, 'amount', amount));
     end loop;
 
-    if matched < operation.components then
+    if matched < operation.component_count then
       perform credits_private.check_required_components(rate_card, item, facts, at);
     end if;
   end loop;

@@ -49,13 +49,14 @@ $$;
 
 -- Something that falls due, of a kind that project() lists.
 create or replace function credits_private.due(
-  account_id text, at timestamptz, kind text, unit text default null, lot_id bigint default null, amount numeric default null,
+  account_id text, at timestamptz, kind text, unit text default null, lot_id bigint default null,
+  counts_as text default null, amount numeric default null,
   expires_at timestamptz default null, plan text default null, hold_id bigint default null, account credits.accounts default null,
   meter_id bigint default null, item credits.item default null, breakdown jsonb default null,
   slices credits_private.slice[] default null)
 returns credits_private.due_event
 language sql immutable
-return (account_id, at, kind, unit, lot_id, amount, expires_at, plan, hold_id, account, meter_id, item, breakdown,
+return (account_id, at, kind, unit, lot_id, counts_as, amount, expires_at, plan, hold_id, account, meter_id, item, breakdown,
   slices)::credits_private.due_event;
 
 -- Whether a plan costs money. Changes between plans go by their sort: paid, or price 0.
@@ -78,24 +79,33 @@ as $$
   from (
     select a.plan, a.unit, a.amount - coalesce((granted ->> a.unit)::numeric, 0) as amount,
       last_lot_id + row_number() over (order by a.unit) as lot_id,
-      case a.rollover when 'none' then account.period_end
-        else credits_private.boundary(refills.plan, account.anchor, account.period_index + a.lives_periods) end as expires_at
+      -- The first of its periods is the present one, which may be a period of another cadence that is resumed.
+      case when a.rollover = 'none' or a.lives_periods = 1 then account.period_end
+        else credits_private.boundary(refills.plan, account.anchor,
+          credits_private.period_containing(refills.plan, account.anchor, account.period_end) + a.lives_periods - 1)
+      end as expires_at
     from credits.plan_allowances a
     where a.plan = (refills.plan).plan and a.amount > coalesce((granted ->> a.unit)::numeric, 0)
   ) r
 $$;
 
--- The largest allowance that a period has been granted, by unit: what came at its start, and what upgrades added.
-create or replace function credits_private.granted_in_period(account_id text, paid boolean, period_start timestamptz)
+-- The largest allowance of a plan's sort that its period has been granted, by unit: what came at its start, and what upgrades
+-- added. The period of a plan without a cadence never ends: what such plans granted counts for good. period_start null: a
+-- period that begins now.
+create or replace function credits_private.granted_in_period(account_id text, plan credits.plans, period_start timestamptz)
 returns jsonb
 language sql stable
 as $$
   select coalesce(jsonb_object_agg(g.unit, g.amount), '{}')
   from (
-    select l.unit, sum(l.granted) as amount
+    select l.unit,
+      greatest(
+        sum(l.granted) filter (where l.starts_at >= granted_in_period.period_start),
+        sum(l.granted) filter (where p.cadence = 'none' and (granted_in_period.plan).cadence = 'none')) as amount
     from credits.lots l
+    join credits.plans p on p.plan = l.plan
     where l.account_id = granted_in_period.account_id and l.source = 'refill'
-      and l.starts_at >= granted_in_period.period_start and credits_private.is_paid(l.plan) = granted_in_period.paid
+      and credits_private.is_paid(l.plan) = credits_private.is_paid((granted_in_period.plan).plan)
     group by l.unit
   ) g
 $$;
@@ -132,7 +142,7 @@ begin
           lots[i].available := lots[i].available - ending;
           excess := excess - ending;
         end if;
-        if plan_ends and lots[i].held > 0 then
+        if (plan_ends or rule.rollover = 'none') and lots[i].held > 0 and (lots[i].expires_at > at) is not false then
           -- What a hold returns to it later is forfeited.
           lots[i].expires_at := least(lots[i].expires_at, at);
           events := events || credits_private.due(lots[i].account_id, at, 'lot_end', unit => lots[i].unit, lot_id => lots[i].lot_id,
@@ -150,7 +160,8 @@ $$;
 create or replace function credits_private.expiry(lot credits.lots, at timestamptz, amount numeric)
 returns credits_private.due_event
 language sql immutable
-return credits_private.due(lot.account_id, at, 'expiry', unit => lot.unit, lot_id => lot.lot_id, amount => amount);
+return credits_private.due(lot.account_id, at, 'expiry', unit => lot.unit, lot_id => lot.lot_id, counts_as => lot.counts_as,
+  amount => amount);
 
 -- The account after a boundary: the next period of its plan, of the plan that was waiting, or of none.
 create or replace function credits_private.next_period(account credits.accounts, at timestamptz)
@@ -171,7 +182,7 @@ begin
   end if;
 
   select p.* into next_plan from credits.plans p where p.plan = account.pending_plan;
-  if credits_private.is_paid(plan.plan) <> credits_private.is_paid(next_plan.plan) then
+  if credits_private.is_paid(plan.plan) <> credits_private.is_paid(next_plan.plan) and next_plan.cadence <> 'none' then
     select i.* into interrupted from credits.interrupted_periods i
     where i.account_id = account.account_id and i.paid = credits_private.is_paid(next_plan.plan) and i.period_end > at;
     if found then
@@ -333,7 +344,7 @@ begin
     select credits_private.due(h.account_id, h.expires_at, 'hold_end', hold_id => h.hold_id, unit => h.unit, lot_id => s.lot_id,
       amount => s.amount)
     from credits.holds h
-    left join credits.hold_slices s on s.account_id = h.account_id and s.hold_id = h.hold_id and s.unit = h.unit
+    left join credits.hold_lots s on s.account_id = h.account_id and s.hold_id = h.hold_id and s.unit = h.unit
     where h.account_id = account.account_id and h.status = 'open' and h.expires_at <= until
     order by h.expires_at, h.hold_id, h.unit, s.ordinal desc);
 
@@ -386,8 +397,8 @@ begin
         end if;
         -- A period that is resumed has been granted something; one that begins now has not.
         for event in select * from unnest(credits_private.refills(account, plan, due_at,
-          case when account.period_start < due_at
-            then credits_private.granted_in_period(account.account_id, credits_private.is_paid(account.plan), account.period_start)
+          case when account.period_start < due_at or plan.cadence = 'none'
+            then credits_private.granted_in_period(account.account_id, plan, account.period_start)
             else '{}' end, last_lot_id))
         loop
           events := events || event;

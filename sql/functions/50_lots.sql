@@ -31,7 +31,7 @@ begin
       additional_allowed := additional_allowed - taken;
     end if;
     if taken > 0 then
-      slices := slices || (lot.lot_id, taken, 0)::credits_private.slice;
+      slices := slices || (lot.lot_id, lot.counts_as, taken, 0)::credits_private.slice;
       amount := amount - taken;
     end if;
   end loop;

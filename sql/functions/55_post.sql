@@ -43,70 +43,78 @@ end
 $$;
 
 -- Writes an entry, with what it does to lots: the slices of lots that there are, in order, and lots that are new. Gives
--- the entry its place in the log, works out the figures of entry, postings and lots, and returns the entry.
+-- the entry its place in the log, works out the figures of entry, lots and postings, and returns the entry.
 create or replace function credits_private.post(
   entry credits.entries, slices credits_private.slice[], new_lots credits.lots[] default '{}')
 returns credits.entries
 language plpgsql volatile
 as $$
 declare
-  last credits.entries;
+  last record;
+  figures record;
   slice credits_private.slice;
   lot credits.lots;
-  lots credits.lots[] := '{}';
-  amounts numeric[] := '{}';
+  ordinal int := 0;
 begin
   entry.included := 0;
   entry.additional := 0;
-
   foreach slice in array slices loop
-    update credits.lots l
-    set spent = l.spent + slice.spent, forfeited = l.forfeited + slice.forfeited, version = l.version + 1
-    where l.account_id = entry.account_id and l.lot_id = slice.lot_id
-    returning l.* into lot;
-    lots := lots || lot;
-    amounts := amounts || -(slice.spent + slice.forfeited);
-    if lot.counts_as = 'included' then
+    if slice.counts_as = 'included' then
       entry.included := entry.included - slice.spent - slice.forfeited;
     else
       entry.additional := entry.additional - slice.spent - slice.forfeited;
     end if;
   end loop;
-
   foreach lot in array new_lots loop
-    insert into credits.lots as l (
-      account_id, lot_id, unit, bucket, draw_order, counts_as, priority, granted, starts_at, expires_at, source, plan, reason,
-      purchase_id, price, currency)
-    select lot.account_id, coalesce(max(x.lot_id), 0) + 1, lot.unit, lot.bucket, lot.draw_order, lot.counts_as, lot.priority,
-      lot.granted, lot.starts_at, lot.expires_at, lot.source, lot.plan, lot.reason, lot.purchase_id, lot.price, lot.currency
-    from credits.lots x where x.account_id = lot.account_id
-    returning l.* into lot;
-    lots := lots || lot;
-    amounts := amounts || lot.granted::numeric;
     if lot.counts_as = 'included' then
       entry.included := entry.included + lot.granted;
     else
       entry.additional := entry.additional + lot.granted;
     end if;
   end loop;
+  entry.amount := entry.included + entry.additional;
 
   -- The place after the last entry. Its balance is the one to go on from, if it is in the same unit.
-  select e.seq, e.unit, e.balance_after into last.seq, last.unit, last.balance_after
+  select e.seq, e.unit, e.balance_after into last
   from credits.entries e where e.account_id = entry.account_id order by e.seq desc limit 1;
-  if last.unit is distinct from entry.unit then
-    select coalesce(sum(l.granted - l.spent - l.forfeited), 0) - entry.included - entry.additional into last.balance_after
+  entry.seq := coalesce(last.seq, 0) + 1;
+  if last.unit = entry.unit then
+    entry.balance_after := last.balance_after + entry.amount;
+  else
+    select coalesce(sum(l.granted - l.spent - l.forfeited), 0) + entry.amount into entry.balance_after
     from credits.lots l where l.account_id = entry.account_id and l.unit = entry.unit and l.open;
   end if;
-  entry.seq := coalesce(last.seq, 0) + 1;
-  entry.amount := entry.included + entry.additional;
-  entry.balance_after := last.balance_after + entry.amount;
-  entry.recorded_at := credits_private.now();
-  insert into credits.entries select entry.*;
 
-  for i in 1 .. cardinality(lots) loop
+  entry.recorded_at := credits_private.now();
+  if current_setting('transaction_isolation') = 'read committed' then
+    insert into credits.entries select entry.*;
+  else
+    -- A caller whose snapshot is older than the lock gets a serialization failure, which it knows to retry, instead of a
+    -- duplicate key.
+    insert into credits.entries select entry.* on conflict (account_id, seq) do nothing;
+  end if;
+
+  foreach slice in array slices loop
+    ordinal := ordinal + 1;
+    update credits.lots l
+    set spent = l.spent + slice.spent, forfeited = l.forfeited + slice.forfeited, version = l.version + 1
+    where l.account_id = entry.account_id and l.lot_id = slice.lot_id
+    returning l.version, l.granted, l.spent, l.forfeited into figures;
     insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
-    values (entry.account_id, entry.seq, i, lots[i].lot_id, lots[i].version, amounts[i], lots[i].granted, lots[i].spent,
-      lots[i].forfeited);
+    values (entry.account_id, entry.seq, ordinal, slice.lot_id, figures.version, -slice.spent - slice.forfeited,
+      figures.granted, figures.spent, figures.forfeited);
+  end loop;
+
+  foreach lot in array new_lots loop
+    ordinal := ordinal + 1;
+    select coalesce(max(l.lot_id), 0) + 1 into lot.lot_id from credits.lots l where l.account_id = lot.account_id;
+    insert into credits.lots (
+      account_id, lot_id, unit, bucket, draw_order, counts_as, priority, granted, starts_at, expires_at, source, plan, reason,
+      purchase_id, price, currency)
+    values (lot.account_id, lot.lot_id, lot.unit, lot.bucket, lot.draw_order, lot.counts_as, lot.priority, lot.granted,
+      lot.starts_at, lot.expires_at, lot.source, lot.plan, lot.reason, lot.purchase_id, lot.price, lot.currency);
+    insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
+    values (lot.account_id, entry.seq, ordinal, lot.lot_id, 1, lot.granted, lot.granted, 0, 0);
   end loop;
   return entry;
 end

@@ -51,13 +51,18 @@ begin
         where l.account_id = write_down.account_id and l.lot_id = event.lot_id;
       when 'expiry' then
         perform credits_private.post(credits_private.new_entry(account_id, event.unit, 'expiry', event.at),
-          array[(event.lot_id, 0, event.amount)::credits_private.slice]);
+          array[(event.lot_id, event.counts_as, 0, event.amount)::credits_private.slice]);
       when 'refill' then
         lot := credits_private.new_lot(account_id, event.unit, 'included', event.amount, event.at, event.expires_at, 'refill');
         lot.plan := event.plan;
         perform credits_private.post(credits_private.new_entry(account_id, event.unit, 'refill', event.at), '{}', array[lot]);
       when 'period' then
         account := event.account;
+        if account.plan is null then
+          -- Included credits end with the subscription, also those that a refund returns later.
+          update credits.lots l set expires_at = event.at
+          where l.account_id = write_down.account_id and l.counts_as = 'included' and (l.expires_at > event.at) is not false;
+        end if;
       when 'meter' then
         entry := credits_private.new_entry(account_id, event.unit, 'usage', event.at);
         entry.operation := (event.item).operation;

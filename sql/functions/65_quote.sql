@@ -52,7 +52,7 @@ begin
     by_member + coalesce(sum(s.amount) filter (where h.member_id = drawn_in_period.member_id), 0)
   into additional, by_member
   from credits.holds h
-  join credits.hold_slices s on s.account_id = h.account_id and s.hold_id = h.hold_id and s.unit = h.unit
+  join credits.hold_lots s on s.account_id = h.account_id and s.hold_id = h.hold_id and s.unit = h.unit
   join credits.lots l on l.account_id = s.account_id and l.lot_id = s.lot_id
   where h.account_id = account.account_id and h.status = 'open' and h.expires_at > at and h.unit = main;
 end
@@ -100,11 +100,19 @@ $$;
 -- The gate that an account does not pass for a job, if there is one: every gate that matches must be met.
 create or replace function credits_private.unmet_gate(account credits.accounts, top_ups boolean, items credits.item[])
 returns credits.gates
-language sql stable
+language plpgsql stable
 as $$
-  select g
+declare
+  unmet credits.gates;
+begin
+  if not exists (
+    select from unnest(items) i
+    join credits.operations o on o.rate_card = account.rate_card and o.operation = i.operation
+    where o.gate_count > 0) then
+    return null;
+  end if;
+  select g.* into unmet
   from unnest(items) i
-  join credits.operations o on o.rate_card = account.rate_card and o.operation = i.operation and o.gates > 0
   join credits.gates g on g.rate_card = account.rate_card and g.operation = i.operation
   where credits_private.trusted_usage(i.usage, account.plan, top_ups) @> g.match
     and not case g.requires
@@ -112,7 +120,9 @@ as $$
       when 'top_ups' then top_ups
     end
   order by g.requires, g.gate_id
-  limit 1
+  limit 1;
+  return unmet;
+end
 $$;
 
 -- PC403.

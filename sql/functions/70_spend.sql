@@ -29,6 +29,10 @@ language plpgsql immutable
 as $$
 begin
   if cardinality(items) = 1 then
+    if jsonb_typeof(items[1].usage) <> 'object' then
+      perform credits_private.fail_invalid('usage', 'not_an_object', 'Give usage as a JSON object.',
+        jsonb_build_object('operation', items[1].operation));
+    end if;
     operation := items[1].operation;
     usage := items[1].usage;
     return;

@@ -14,6 +14,7 @@ declare
   price credits_private.price;
   slices credits_private.slice[];
   new_hold_id bigint;
+  hold_ends_at timestamptz;
 begin
   perform credits_private.check_labels(idempotency_key, member_id);
   if expires_in is null or not (expires_in > interval '0' and expires_in <= interval '10 years') then
@@ -40,6 +41,8 @@ begin
   end if;
 
   admission := credits_private.admit(account, items, member_id, max_amount);
+  -- A day is a day wherever the caller's session says that it is: days are counted in UTC.
+  hold_ends_at := date_add(admission.at, expires_in, 'UTC');
   select coalesce(max(h.hold_id), 0) + 1 into new_hold_id from credits.holds h where h.account_id = hold.account_id;
 
   foreach price in array admission.prices loop
@@ -49,16 +52,16 @@ begin
       authorized_at, expires_at, metadata)
     values (
       account_id, new_hold_id, price.unit, price.amount, request.operation, request.usage, price.breakdown,
-      (admission.account).plan, admission.top_ups, member_id, idempotency_key, admission.at, admission.at + expires_in, metadata);
-    insert into credits.hold_slices (account_id, hold_id, unit, ordinal, lot_id, amount)
+      (admission.account).plan, admission.top_ups, member_id, idempotency_key, admission.at, hold_ends_at, metadata);
+    insert into credits.hold_lots (account_id, hold_id, unit, ordinal, lot_id, amount)
     select hold.account_id, new_hold_id, price.unit, s.ordinality, s.lot_id, s.spent
     from unnest(slices) with ordinality s;
     update credits.lots l set held = l.held + s.spent
     from unnest(slices) s where l.account_id = hold.account_id and l.lot_id = s.lot_id;
   end loop;
 
-  update credits.accounts a set next_due_at = admission.at + expires_in
-  where a.account_id = hold.account_id and a.next_due_at > admission.at + expires_in;
+  update credits.accounts a set next_due_at = hold_ends_at
+  where a.account_id = hold.account_id and a.next_due_at > hold_ends_at;
   perform credits_private.top_up_if_low(admission.account, admission.at);
   return query select h.* from credits.holds h where h.account_id = hold.account_id and h.hold_id = new_hold_id order by h.unit;
 end
@@ -117,8 +120,9 @@ begin
 end
 $$;
 
--- Ends a hold; if it was open, its slices return to their lots.
-create or replace function credits_private.end_hold(account_id text, hold_id bigint, new_status text, request jsonb, at timestamptz)
+-- Ends a hold, or one unit of it; if it was open, its slices return to their lots.
+create or replace function credits_private.end_hold(
+  account_id text, hold_id bigint, new_status text, request jsonb, at timestamptz, unit text default null)
 returns void
 language plpgsql volatile
 as $$
@@ -126,14 +130,16 @@ begin
   update credits.lots l set held = l.held - s.amount
   from (
     select s.lot_id, sum(s.amount) as amount
-    from credits.hold_slices s
+    from credits.hold_lots s
     join credits.holds h on h.account_id = s.account_id and h.hold_id = s.hold_id and h.unit = s.unit
     where s.account_id = end_hold.account_id and s.hold_id = end_hold.hold_id and h.status = 'open'
+      and (end_hold.unit is null or h.unit = end_hold.unit)
     group by s.lot_id
   ) s
   where l.account_id = end_hold.account_id and l.lot_id = s.lot_id;
   update credits.holds h set status = new_status, ended_at = at, capture_request = request
-  where h.account_id = end_hold.account_id and h.hold_id = end_hold.hold_id;
+  where h.account_id = end_hold.account_id and h.hold_id = end_hold.hold_id
+    and (end_hold.unit is null or h.unit = end_hold.unit);
   -- A lot that was held whole counts again.
   perform credits_private.look_ahead(account_id);
 end
@@ -217,10 +223,11 @@ declare
   above credits_private.price := (price.unit, price.amount - from_hold, price.breakdown)::credits_private.price;
 begin
   slices := array(
-    select (s.lot_id, least(s.amount, from_hold - s.before), 0)::credits_private.slice
+    select (s.lot_id, s.counts_as, least(s.amount, from_hold - s.before), 0)::credits_private.slice
     from (
-      select s.ordinal, s.lot_id, s.amount, sum(s.amount) over (order by s.ordinal) - s.amount as before
-      from credits.hold_slices s
+      select s.ordinal, s.lot_id, l.counts_as, s.amount, sum(s.amount) over (order by s.ordinal) - s.amount as before
+      from credits.hold_lots s
+      join credits.lots l on l.account_id = s.account_id and l.lot_id = s.lot_id
       where s.account_id = held.account_id and s.hold_id = held.hold_id and s.unit = held.unit
     ) s
     where s.before < from_hold
@@ -283,7 +290,6 @@ begin
 
   admission.top_ups := held.top_ups;
   admission.lots := array(select l from credits.lots l where l.account_id = capture.account_id and l.open);
-  perform credits_private.end_hold(account_id, hold_id, 'captured', capture_request, admission.at);
   foreach price in array admission.prices loop
     select h.* into held from unnest(rows) h where h.unit = price.unit;
     if not found then
@@ -297,7 +303,9 @@ begin
       values (account_id, hold_id, price.unit, 0, held.operation, held.usage, '[]', held.plan, held.top_ups, held.member_id,
         held.authorized_at, held.expires_at, 'captured', admission.at, capture_request, held.metadata);
     end if;
+    -- The hold still counts within the limits while what is above it is drawn.
     slices := credits_private.capture_slices(admission, held, price);
+    perform credits_private.end_hold(account_id, hold_id, 'captured', capture_request, admission.at, price.unit);
     update credits.holds h set captured = price.amount
     where h.account_id = capture.account_id and h.hold_id = capture.hold_id and h.unit = price.unit;
 
@@ -310,6 +318,12 @@ begin
     entry.metadata := case when held.status = 'expired' then coalesce(held.metadata, '{}') || '{"late": true}' else held.metadata end;
     return next credits_private.post(entry, slices);
   end loop;
+  if exists (
+    select from credits.holds h
+    where h.account_id = capture.account_id and h.hold_id = capture.hold_id and h.status <> 'captured') then
+    -- Units that came to nothing.
+    perform credits_private.end_hold(account_id, hold_id, 'captured', capture_request, admission.at);
+  end if;
   perform credits_private.forfeit_expired(account_id, admission.at);
   perform credits_private.top_up_if_low(admission.account, admission.at);
 end

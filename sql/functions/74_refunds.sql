@@ -36,7 +36,11 @@ begin
     select e.* into original from credits.entries e
     where e.account_id = refund.account_id and e.idempotency_key = refund.idempotency_key;
     if found then
-      if original.kind <> 'refund' or original.refunds_seq <> seq or (amount is not null and amount <> original.amount) then
+      -- Without an amount it is all that was left then.
+      select coalesce(sum(e.amount), 0) into refunded from credits.entries e
+      where e.account_id = refund.account_id and e.refunds_seq = refund.seq and e.seq < original.seq;
+      if original.kind <> 'refund' or original.refunds_seq <> seq
+        or original.amount <> coalesce(amount, -charge.amount - refunded) then
         perform credits_private.fail_key_reused(idempotency_key, jsonb_build_object('kind', original.kind, 'seq', original.seq));
       end if;
       return next original;
@@ -60,11 +64,13 @@ begin
 
   -- Back to the lots it was drawn from, the last drawn first, beyond what earlier refunds returned.
   slices := array(
-    select (p.lot_id, greatest(p.before, refunded) - least(p.after, refunded + amount), 0)::credits_private.slice
+    select (p.lot_id, p.counts_as, greatest(p.before, refunded) - least(p.after, refunded + amount), 0)::credits_private.slice
     from (
-      select p.ordinal, p.lot_id, sum(-p.amount) over (order by p.ordinal desc) as after,
+      select p.ordinal, p.lot_id, l.counts_as, sum(-p.amount) over (order by p.ordinal desc) as after,
         sum(-p.amount) over (order by p.ordinal desc) + p.amount as before
-      from credits.postings p where p.account_id = refund.account_id and p.seq = refund.seq
+      from credits.postings p
+      join credits.lots l on l.account_id = p.account_id and l.lot_id = p.lot_id
+      where p.account_id = refund.account_id and p.seq = refund.seq
     ) p
     where p.after > refunded and p.before < refunded + amount
     order by p.ordinal desc);
@@ -78,12 +84,12 @@ begin
       group by l.bucket order by l.bucket
     loop
       lot := credits_private.new_lot(account_id, charge.unit, lapsed.bucket, lapsed.amount, at,
-        coalesce(account.period_end, date_trunc('month', at, 'UTC') + interval '1 month'), 'refund');
+        coalesce(account.period_end, date_add(date_trunc('month', at, 'UTC'), interval '1 month', 'UTC')), 'refund');
       lot.reason := reason;
       new_lots := new_lots || lot;
     end loop;
     slices := array(
-      select (s.lot_id, s.spent, s.forfeited)::credits_private.slice from unnest(slices) with ordinality s
+      select (s.lot_id, s.counts_as, s.spent, s.forfeited)::credits_private.slice from unnest(slices) with ordinality s
       join credits.lots l on l.account_id = refund.account_id and l.lot_id = s.lot_id
       where l.expires_at is null or l.expires_at > at
       order by s.ordinality);
@@ -134,7 +140,6 @@ begin
   end if;
   if amount > 0 then
     return next credits_private.take_back(lot, amount, at, reason, null);
-    perform credits_private.top_up_if_low(account, at);
   end if;
 end
 $$;
@@ -151,6 +156,6 @@ declare
 begin
   entry.reason := reason;
   entry.purchase_id := purchase_id;
-  return credits_private.post(entry, array[(lot.lot_id, 0, amount)::credits_private.slice]);
+  return credits_private.post(entry, array[(lot.lot_id, lot.counts_as, 0, amount)::credits_private.slice]);
 end
 $$;

@@ -13,8 +13,8 @@ begin
     perform credits_private.fail_invalid('unit', 'unknown', 'credits.units lists the units of the account''s rate card.',
       jsonb_build_object('unit', unit));
   elsif amount is null or not (amount > 0 and amount <= 1e12) then
-    perform credits_private.fail_invalid('amount', 'not_positive', 'Give a number above 0, at most 1e12.',
-      jsonb_build_object('amount', amount::text));
+    perform credits_private.fail_invalid('amount', case when amount > 1e12 and amount < 'infinity' then 'too_large' else 'not_positive' end,
+      'Give a number above 0, at most 1e12.', jsonb_build_object('amount', amount::text));
   elsif amount <> round(amount, unit_scale) then
     perform credits_private.fail_invalid('amount', 'too_fine', format('Give at most %s decimal places.', unit_scale),
       jsonb_build_object('amount', amount, 'scale', unit_scale));

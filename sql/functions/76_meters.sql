@@ -30,7 +30,8 @@ begin
   where m.account_id = record_meter.account_id and m.operation = record_meter.operation and m.usage = attributes;
   if found then
     update credits.meters m
-    set accrued = m.accrued + m.level * extract(epoch from at - m.read_at), read_at = at, level = record_meter.quantity
+    set accrued = m.accrued + m.level * extract(epoch from at - m.read_at), read_at = at, level = record_meter.quantity,
+      charged_until = date_trunc('day', at, 'UTC') -- a meter at 0 is not charged, and so stays behind
     where m.account_id = meter.account_id and m.meter_id = meter.meter_id
     returning m.* into meter;
   else

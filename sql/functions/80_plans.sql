@@ -52,7 +52,6 @@ begin
     ended
     || credits_private.due(account.account_id, at, 'period', account => account)
     || case when plan.plan is null then '{}' else credits_private.refills(account, plan, at, granted, last_lot_id) end);
-  perform credits_private.top_up_if_low(account, at);
   return account;
 end
 $$;
@@ -157,31 +156,32 @@ begin
     present_paid := credits_private.is_paid(present.plan);
   end if;
 
-  -- From no plan, or from price 0 to paid: now. A period of the new plan's sort that was left before its end is resumed.
-  if account.plan is null or (chosen_paid and not present_paid) then
-    if account.plan is not null then
+  -- From no plan, from price 0 to paid, or from a plan that has no period to one that has: now. A period of the new plan's
+  -- sort that was left before its end is resumed, and counts even where there is no period to resume it in.
+  if account.plan is null or (chosen_paid and not present_paid) or (account.period_end is null and chosen.cadence <> 'none') then
+    if chosen_paid and not present_paid then
       ended := credits_private.leave_plan(account, false, at);
     end if;
     select i.* into interrupted from credits.interrupted_periods i
     where i.account_id = account.account_id and i.paid = chosen_paid and i.period_end > at;
-    if found then
-      return credits_private.take_plan(ended, credits_private.with_interrupted_period(account, chosen, interrupted), chosen,
-        credits_private.granted_in_period(account.account_id, chosen_paid, interrupted.period_start), at);
+    if found and chosen.cadence <> 'none' then
+      account := credits_private.with_interrupted_period(account, chosen, interrupted);
+    else
+      account := credits_private.with_period(account, chosen, coalesce(anchor, at), at);
     end if;
-    return credits_private.take_plan(ended, credits_private.with_period(account, chosen, coalesce(anchor, at), at), chosen, '{}', at);
+    return credits_private.take_plan(ended, account, chosen,
+      credits_private.granted_in_period(account.account_id, chosen, interrupted.period_start), at);
   end if;
 
-  -- Between plans of one sort and cadence, not smaller in any unit: now, and the period stays as it is.
+  -- Between plans of one sort and cadence, not smaller in any unit: now, and the period stays as it is. So between plans that
+  -- have no period.
   comparison := credits_private.compare_allowances(present.plan, chosen.plan);
   if (chosen_paid = present_paid and present.cadence = chosen.cadence and comparison <> 'smaller') or account.period_end is null then
     account.plan := chosen.plan;
     account.pending_plan := null;
     account.cancels_at_period_end := false;
-    if account.period_end is null and chosen.cadence <> 'none' then
-      return credits_private.take_plan('{}', credits_private.with_period(account, chosen, coalesce(anchor, at), at), chosen, '{}', at);
-    end if;
     return credits_private.take_plan('{}', account, chosen,
-      credits_private.granted_in_period(account.account_id, chosen_paid, coalesce(account.period_start, '-infinity')), at);
+      credits_private.granted_in_period(account.account_id, chosen, account.period_start), at);
   end if;
 
   -- Everything else: at the period's end.

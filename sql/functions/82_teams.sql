@@ -10,6 +10,7 @@ declare
 begin
   perform credits_private.check_caller(account_id);
   if not credits_private.caller_is('credits_service') then
+    acting_member_id := credits_private.claim('member_id');
     acting_role := coalesce(credits_private.claim('member_role'), 'none');
   elsif acting_member_id is not null then
     select m.role into acting_role from credits.members m
@@ -17,8 +18,8 @@ begin
     acting_role := coalesce(acting_role, 'none');
   end if;
   if acting_role <> 'admin' then
-    perform credits_private.fail('PC403', jsonb_build_object('requires', 'admin', 'member_id',
-      coalesce(acting_member_id, credits_private.claim('member_id'))), 'Ask an admin of the team.');
+    perform credits_private.fail('PC403', jsonb_build_object('requires', 'admin', 'member_id', acting_member_id),
+      'Ask an admin of the team.');
   end if;
 end
 $$;

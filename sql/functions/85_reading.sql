@@ -20,10 +20,10 @@ as $$
     ) p
     left join lateral (
       select sum(s.amount) as amount
-      from credits.hold_slices s
+      from credits.hold_lots s
       join credits.holds h on h.account_id = s.account_id and h.hold_id = s.hold_id and h.unit = s.unit
       where s.account_id = l.account_id and s.lot_id = l.lot_id
-        and h.authorized_at <= at and (h.ended_at is null or h.ended_at > at)
+        and h.authorized_at <= at and h.expires_at > at and (h.ended_at is null or h.ended_at > at)
     ) h on true
     where l.account_id = (past_balances.account).account_id
   )

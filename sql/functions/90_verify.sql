@@ -99,7 +99,7 @@ select l.account_id, 'held_is_not_the_sum_of_open_holds',
 from credits.lots l
 left join (
   select s.account_id, s.lot_id, sum(s.amount) as amount
-  from credits.hold_slices s
+  from credits.hold_lots s
   join credits.holds h on h.account_id = s.account_id and h.hold_id = s.hold_id and h.unit = s.unit
   where h.status = 'open'
   group by s.account_id, s.lot_id
@@ -111,7 +111,7 @@ select h.account_id, 'hold_is_not_the_sum_of_its_slices',
   jsonb_build_object('hold_id', h.hold_id, 'unit', h.unit, 'amount', h.amount, 'slices', coalesce(s.amount, 0))
 from credits.holds h
 left join (
-  select s.account_id, s.hold_id, s.unit, sum(s.amount) as amount from credits.hold_slices s group by s.account_id, s.hold_id, s.unit
+  select s.account_id, s.hold_id, s.unit, sum(s.amount) as amount from credits.hold_lots s group by s.account_id, s.hold_id, s.unit
 ) s on s.account_id = h.account_id and s.hold_id = h.hold_id and s.unit = h.unit
 where h.amount <> coalesce(s.amount, 0)
 union all

@@ -56,3 +56,12 @@ create domain credits.entry_kind as text
   check (value in ('refill', 'grant', 'purchase', 'top_up', 'usage', 'refund', 'expiry', 'revocation'));
 comment on domain credits.entry_kind is
   'Why a balance changed: refill, grant, purchase, top_up, usage, refund, expiry or revocation.';
+
+create domain credits.lot_source as text
+  constraint lot_source_is_known
+  check (value in ('refill', 'grant', 'promotion', 'purchase', 'top_up', 'refund'));
+comment on domain credits.lot_source is 'Where a lot comes from: refill, grant, promotion, purchase, top_up or refund.';
+
+create domain credits.money as numeric
+  constraint money_is_finite_and_not_negative check (value >= 0 and value <= 1e12);
+comment on domain credits.money is 'An amount of money, in whole currency units such as dollars, 0 to 1e12.';

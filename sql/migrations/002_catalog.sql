@@ -40,9 +40,9 @@ create table credits.operations (
   category text not null,
   name text not null,
   description text,
-  components int not null default 0,
-  multipliers int not null default 0,
-  gates int not null default 0,
+  component_count int not null default 0,
+  multiplier_count int not null default 0,
+  gate_count int not null default 0,
   retired_at timestamptz,
   constraint operations_pkey primary key (rate_card, operation),
   constraint operations_rate_card_fkey foreign key (rate_card) references credits.rate_cards
@@ -53,9 +53,9 @@ comment on column credits.operations.operation is 'Key of the operation, such as
 comment on column credits.operations.category is 'The heading it stands under on the rate card.';
 comment on column credits.operations.name is 'Its name for people.';
 comment on column credits.operations.description is 'What it does, and which usage it takes.';
-comment on column credits.operations.components is 'How many components its rates have ever had. Loading a catalog keeps these three counts; rating skips what is not there.';
-comment on column credits.operations.multipliers is 'How many multipliers it has ever had.';
-comment on column credits.operations.gates is 'How many gates stand before it.';
+comment on column credits.operations.component_count is 'How many components its rates have ever had. Loading a catalog keeps these three counts; rating skips what is not there.';
+comment on column credits.operations.multiplier_count is 'How many multipliers it has ever had.';
+comment on column credits.operations.gate_count is 'How many gates stand before it.';
 comment on column credits.operations.retired_at is 'When the catalog stopped listing it; kept for the log''s sake.';
 
 create table credits.card_rates (

@@ -88,19 +88,17 @@ create table credits.lots (
   version bigint not null default 1,
   starts_at timestamptz not null,
   expires_at timestamptz,
-  source text not null,
+  source credits.lot_source not null,
   plan text,
   reason text,
   purchase_id bigint,
-  price numeric,
+  price credits.money,
   currency text,
   constraint lots_pkey primary key (account_id, lot_id),
   constraint lots_account_fkey foreign key (account_id) references credits.accounts,
   constraint lots_bucket_fkey foreign key (bucket, draw_order, counts_as)
     references credits.buckets (bucket, draw_order, counts_as) on update cascade,
-  constraint lot_is_usable_for_some_time check (starts_at < expires_at),
-  constraint lot_source_is_known check (source in ('refill', 'grant', 'promotion', 'purchase', 'top_up', 'refund')),
-  constraint lot_price_is_finite check (price >= 0 and price <= 1e12)
+  constraint lot_is_usable_for_some_time check (starts_at < expires_at)
 ) with (fillfactor = 50);
 create index lots_open on credits.lots (account_id, unit) where open;
 create index lots_by_bucket on credits.lots (bucket, draw_order, counts_as);
@@ -252,8 +250,10 @@ comment on column credits.spend_request.metadata is 'The application''s own, or 
 create type credits.quote_line as (
   unit text, amount numeric, available numeric, affordable boolean, blocked_by text, breakdown jsonb);
 comment on type credits.quote_line is 'What an operation costs in one unit, and whether the account can pay it.';
+comment on column credits.quote_line.unit is 'The unit.';
 comment on column credits.quote_line.amount is 'The price, rounded to the unit''s scale.';
 comment on column credits.quote_line.available is 'What this spend could draw, after pauses and limits.';
+comment on column credits.quote_line.affordable is 'Whether spend would charge it now.';
 comment on column credits.quote_line.blocked_by is
   'Null, or the first of plan_required, top_ups_required, additional_paused, period_limit, member_cap, insufficient_credits.';
 comment on column credits.quote_line.breakdown is 'Lines whose amounts add up to the amount.';
@@ -261,21 +261,49 @@ comment on column credits.quote_line.breakdown is 'Lines whose amounts add up to
 create type credits.balance as (
   unit text, included numeric, additional numeric, held numeric, total numeric, next_refill_at timestamptz);
 comment on type credits.balance is 'What an account has in one unit; total = included + additional, without what is held.';
+comment on column credits.balance.unit is 'The unit.';
+comment on column credits.balance.included is 'What is available of the plan''s allowance.';
+comment on column credits.balance.additional is 'What is available of what was bought, topped up or given.';
+comment on column credits.balance.held is 'What is reserved by open holds, and so not available.';
+comment on column credits.balance.total is 'What is available: included + additional.';
+comment on column credits.balance.next_refill_at is 'When the plan next grants this unit; null: not at all.';
 
 create type credits.feature as (feature text, value jsonb);
 comment on type credits.feature is 'Something that a plan includes besides credits.';
+comment on column credits.feature.feature is 'What it is, such as "seats".';
+comment on column credits.feature.value is 'How much or which of it, as JSON.';
 
 create type credits.rate as (
   category text, operation text, operation_name text, component text, match jsonb, unit text, price numeric, measure text,
   per numeric, quantity_rounding text, minimum_quantity numeric, tiers jsonb, minimum_charge numeric,
   maximum_charge numeric, optional boolean, multipliers jsonb, rate_id bigint);
 comment on type credits.rate is 'One line of the rate card that applies to an account.';
+comment on column credits.rate.category is 'The heading it stands under.';
+comment on column credits.rate.operation is 'The operation that it prices.';
+comment on column credits.rate.operation_name is 'The operation''s name for people.';
+comment on column credits.rate.component is 'The part of the price: components add up.';
+comment on column credits.rate.match is 'Attributes that the usage must contain.';
+comment on column credits.rate.unit is 'What the price is in.';
+comment on column credits.rate.price is 'Price for "per" of the measure, or for one use; null with tiers.';
+comment on column credits.rate.measure is 'The number in the usage that is charged for; null: charged per use.';
+comment on column credits.rate.per is 'How much of the measure the price is for.';
+comment on column credits.rate.quantity_rounding is 'exact, or up: whole blocks of "per", so that a started one counts.';
+comment on column credits.rate.minimum_quantity is 'At least this much of the measure is charged; null: no minimum.';
+comment on column credits.rate.tiers is 'Graduated prices in place of one; null with a price.';
+comment on column credits.rate.minimum_charge is 'The component comes to at least this; null: no minimum.';
+comment on column credits.rate.maximum_charge is 'The component comes to at most this; null: no maximum.';
+comment on column credits.rate.optional is 'An add-on: no match is no charge.';
+comment on column credits.rate.multipliers is 'What multiplies it: a list of {group, match, factor}, empty where nothing does.';
+comment on column credits.rate.rate_id is 'Names this rate in the breakdown of an entry.';
 
 create type credits.violation as (account_id text, rule text, detail jsonb);
 comment on type credits.violation is 'An invariant of the ledger that does not hold.';
+comment on column credits.violation.account_id is 'Whose ledger it is in.';
+comment on column credits.violation.rule is 'What does not hold, such as seq_has_a_gap.';
+comment on column credits.violation.detail is 'Where, and the figures that disagree.';
 
 -- The price of a job in one unit. See functions/rating.
 create type credits_private.price as (unit text, amount numeric, breakdown jsonb);
 
--- What an entry does to a lot: how much more of it is spent or forfeited.
-create type credits_private.slice as (lot_id bigint, spent numeric, forfeited numeric);
+-- What an entry does to a lot: how much more of it is spent or forfeited. counts_as is the lot's.
+create type credits_private.slice as (lot_id bigint, counts_as text, spent numeric, forfeited numeric);

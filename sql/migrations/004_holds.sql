@@ -48,25 +48,29 @@ comment on column credits.holds.ended_at is 'When it was captured, released or e
 comment on column credits.holds.capture_request is 'What was captured, to tell a repeated capture from another one.';
 comment on column credits.holds.metadata is 'The application''s own.';
 
-create table credits.hold_slices (
+create table credits.hold_lots (
   account_id text collate "C" not null,
   hold_id bigint not null,
   unit text not null,
   ordinal int not null,
   lot_id bigint not null,
   amount credits.amount not null,
-  constraint hold_slices_pkey primary key (account_id, hold_id, unit, ordinal),
-  constraint hold_slices_hold_fkey foreign key (account_id, hold_id, unit) references credits.holds,
-  constraint hold_slices_lot_fkey foreign key (account_id, lot_id) references credits.lots
+  constraint hold_lots_pkey primary key (account_id, hold_id, unit, ordinal),
+  constraint hold_lots_hold_fkey foreign key (account_id, hold_id, unit) references credits.holds,
+  constraint hold_lots_lot_fkey foreign key (account_id, lot_id) references credits.lots
 );
-create index hold_slices_by_lot on credits.hold_slices (account_id, lot_id);
-comment on table credits.hold_slices is 'Which lots a hold was taken from, in draw order.';
-comment on column credits.hold_slices.account_id is 'Whose hold it is.';
-comment on column credits.hold_slices.hold_id is 'The hold.';
-comment on column credits.hold_slices.unit is 'The unit of the hold.';
-comment on column credits.hold_slices.ordinal is 'The order in which the lots were drawn.';
-comment on column credits.hold_slices.lot_id is 'The lot.';
-comment on column credits.hold_slices.amount is 'How much was taken from it.';
+create index hold_lots_by_lot on credits.hold_lots (account_id, lot_id);
+comment on table credits.hold_lots is 'Which lots a hold was taken from, in draw order.';
+comment on column credits.hold_lots.account_id is 'Whose hold it is.';
+comment on column credits.hold_lots.hold_id is 'The hold.';
+comment on column credits.hold_lots.unit is 'The unit of the hold.';
+comment on column credits.hold_lots.ordinal is 'The order in which the lots were drawn.';
+comment on column credits.hold_lots.lot_id is 'The lot.';
+comment on column credits.hold_lots.amount is 'How much was taken from it.';
+
+-- A plan that is cancelled in the very instant in which it began leaves lots that are held and were never usable.
+alter table credits.lots drop constraint lot_is_usable_for_some_time;
+alter table credits.lots add constraint lot_does_not_end_before_it_starts check (starts_at <= expires_at);
 
 alter table credits.entries add constraint entries_hold_fkey
   foreign key (account_id, hold_id, unit) references credits.holds;

@@ -2,7 +2,7 @@
 
 -- Something that falls due by itself: the end of a hold, a lot's expiry, a period, a refill. See functions/periods.
 create type credits_private.due_event as (
-  account_id text, at timestamptz, kind text, unit text, lot_id bigint, amount numeric, expires_at timestamptz, plan text,
+  account_id text, at timestamptz, kind text, unit text, lot_id bigint, counts_as text, amount numeric, expires_at timestamptz, plan text,
   hold_id bigint, account credits.accounts, meter_id bigint, item credits.item, breakdown jsonb,
   slices credits_private.slice[]);
 
@@ -22,5 +22,21 @@ create type credits.spend_result as (
 comment on type credits.spend_result is 'The outcome of one request of spend_many in one unit.';
 comment on column credits.spend_result.request_index is 'Which request, from 1.';
 comment on column credits.spend_result.status is 'ok, replayed or refused.';
-comment on column credits.spend_result.error_code is 'refused: the SQLSTATE, such as PC402.';
-comment on column credits.spend_result.error_detail is 'refused: the DETAIL of the error.';
+comment on column credits.spend_result.error_code is 'The SQLSTATE, such as PC402; null unless refused.';
+comment on column credits.spend_result.error_detail is 'The DETAIL of the error; null unless refused.';
+comment on column credits.spend_result.account_id is 'The account of the request; null if the request names none.';
+comment on column credits.spend_result.seq is 'The entry; null, as the rest of it, when refused.';
+comment on column credits.spend_result.unit is 'The unit that was charged, or null.';
+comment on column credits.spend_result.kind is 'usage, or null.';
+comment on column credits.spend_result.operation is 'The operation of the request; null if it names none.';
+comment on column credits.spend_result.amount is 'The change, negative, or null.';
+comment on column credits.spend_result.included is 'The part of the amount in included credits, or null.';
+comment on column credits.spend_result.additional is 'The part of the amount in additional credits, or null.';
+comment on column credits.spend_result.balance_after is 'Available and held in this unit after the change, or null.';
+comment on column credits.spend_result.member_id is 'The application''s label of who did it, or null.';
+comment on column credits.spend_result.usage is 'The usage of the request, or null.';
+comment on column credits.spend_result.breakdown is 'What the price consisted of, or null.';
+comment on column credits.spend_result.idempotency_key is 'The caller''s key of the request, or null.';
+comment on column credits.spend_result.occurred_at is 'When it took effect, or null.';
+comment on column credits.spend_result.recorded_at is 'When it was written, or null.';
+comment on column credits.spend_result.metadata is 'The application''s own, or null.';

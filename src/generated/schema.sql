@@ -58,6 +58,12 @@ create type credits.item as (
   usage jsonb
 );
 
+create domain credits.lot_source as text
+  constraint lot_source_is_known CHECK ((VALUE = ANY (ARRAY['refill'::text, 'grant'::text, 'promotion'::text, 'purchase'::text, 'top_up'::text, 'refund'::text])));
+
+create domain credits.money as numeric
+  constraint money_is_finite_and_not_negative CHECK (((VALUE >= (0)::numeric) AND (VALUE <= '1000000000000'::numeric)));
+
 create type credits.quote_line as (
   unit text,
   amount numeric,
@@ -100,35 +106,59 @@ create type credits.spend_request as (
   metadata jsonb
 );
 
+create type credits.spend_result as (
+  request_index integer,
+  status text,
+  error_code text,
+  error_detail jsonb,
+  account_id text,
+  seq bigint,
+  unit text,
+  kind text,
+  operation text,
+  amount numeric,
+  included numeric,
+  additional numeric,
+  balance_after numeric,
+  member_id text,
+  usage jsonb,
+  breakdown jsonb,
+  idempotency_key text,
+  occurred_at timestamp with time zone,
+  recorded_at timestamp with time zone,
+  metadata jsonb
+);
+
 create type credits.violation as (
   account_id text,
   rule text,
   detail jsonb
 );
 
+create type credits_private.admission as (
+  account credits.accounts,
+  at timestamp with time zone,
+  top_ups boolean,
+  prices credits_private.price[],
+  lots credits.lots[]
+);
+
 create type credits_private.due_event as (
   account_id text,
-  step integer,
   at timestamp with time zone,
   kind text,
   unit text,
   lot_id bigint,
-  bucket text,
+  counts_as text,
   amount numeric,
   expires_at timestamp with time zone,
-  period_index integer,
-  period_start timestamp with time zone,
-  period_end timestamp with time zone
-);
-
-create type credits_private.movement as (
-  account_id text,
-  seq integer,
-  ordinal integer,
-  lot_id bigint,
-  granted numeric,
-  spent numeric,
-  forfeited numeric
+  plan text,
+  hold_id bigint,
+  account credits.accounts,
+  meter_id bigint,
+  item credits.item,
+  breakdown jsonb,
+  slices credits_private.slice[]
 );
 
 create type credits_private.price as (
@@ -137,10 +167,17 @@ create type credits_private.price as (
   breakdown jsonb
 );
 
+create type credits_private.projection as (
+  account credits.accounts,
+  lots credits.lots[],
+  events credits_private.due_event[]
+);
+
 create type credits_private.slice as (
-  ordinal integer,
   lot_id bigint,
-  amount numeric
+  counts_as text,
+  spent numeric,
+  forfeited numeric
 );
 
 
@@ -154,15 +191,23 @@ create table credits.accounts (
   period_index integer,
   period_start timestamp with time zone,
   period_end timestamp with time zone,
+  pending_plan text,
+  cancels_at_period_end boolean not null default false,
+  additional_enabled boolean not null default true,
+  additional_period_limit credits.amount,
   next_due_at timestamp with time zone not null default 'infinity'::timestamp with time zone,
   opened_at timestamp with time zone not null,
   constraint accounts_pkey PRIMARY KEY (account_id),
+  constraint account_change_waits_for_a_period CHECK (((period_end IS NOT NULL) OR ((pending_plan IS NULL) AND (NOT cancels_at_period_end)))),
+  constraint account_has_one_change_pending CHECK (((pending_plan IS NULL) OR (NOT cancels_at_period_end))),
   constraint account_id_is_1_to_64_characters CHECK (((length(account_id) >= 1) AND (length(account_id) <= 64))),
   constraint account_period_is_in_order CHECK ((period_start < period_end)),
   constraint account_period_is_whole CHECK ((num_nulls(period_index, period_start, period_end) = ANY (ARRAY[0, 3]))),
+  constraint accounts_pending_plan_fkey FOREIGN KEY (pending_plan) REFERENCES credits.plans(plan),
   constraint accounts_plan_fkey FOREIGN KEY (plan) REFERENCES credits.plans(plan),
   constraint accounts_rate_card_fkey FOREIGN KEY (rate_card) REFERENCES credits.rate_cards(rate_card)
 );
+CREATE INDEX accounts_by_pending_plan ON credits.accounts USING btree (pending_plan) WHERE (pending_plan IS NOT NULL);
 CREATE INDEX accounts_by_plan ON credits.accounts USING btree (plan);
 CREATE INDEX accounts_by_rate_card ON credits.accounts USING btree (rate_card);
 CREATE INDEX accounts_due ON credits.accounts USING btree (next_due_at) WHERE (next_due_at < 'infinity'::timestamp with time zone);
@@ -183,6 +228,7 @@ create table credits.buckets (
   name text not null,
   constraint buckets_pkey PRIMARY KEY (bucket),
   constraint buckets_are_drawn_one_after_another UNIQUE (draw_order),
+  constraint buckets_as_lots_copy_them UNIQUE (bucket, draw_order, counts_as),
   constraint bucket_counts_as_included_or_additional CHECK ((counts_as = ANY (ARRAY['included'::text, 'additional'::text])))
 );
 alter table credits.buckets owner to credits_owner;
@@ -202,6 +248,7 @@ create table credits.card_multipliers (
   source text,
   valid_from timestamp with time zone not null default '-infinity'::timestamp with time zone,
   valid_until timestamp with time zone not null default 'infinity'::timestamp with time zone,
+  specificity integer not null generated always as (jsonb_array_length(jsonb_path_query_array(match, '$.keyvalue()'::jsonpath))) stored,
   constraint card_multipliers_pkey PRIMARY KEY (multiplier_id),
   constraint multipliers_alike_do_not_overlap_in_time EXCLUDE USING gist (rate_card WITH =, operation WITH =, multiplier_group WITH =, COALESCE(component, ''::text) WITH =, ((match)::text) WITH =, tstzrange(valid_from, valid_until) WITH &&),
   constraint multiplier_factor_is_finite CHECK (((factor >= (0)::numeric) AND (factor <= '1000000'::numeric))),
@@ -235,6 +282,7 @@ create table credits.card_rates (
   source text,
   valid_from timestamp with time zone not null default '-infinity'::timestamp with time zone,
   valid_until timestamp with time zone not null default 'infinity'::timestamp with time zone,
+  specificity integer not null generated always as (jsonb_array_length(jsonb_path_query_array(match, '$.keyvalue()'::jsonpath))) stored,
   constraint card_rates_pkey PRIMARY KEY (rate_id),
   constraint rates_alike_do_not_overlap_in_time EXCLUDE USING gist (rate_card WITH =, operation WITH =, component WITH =, ((match)::text) WITH =, tstzrange(valid_from, valid_until) WITH &&),
   constraint rate_charges_are_in_order CHECK ((minimum_charge <= maximum_charge)),
@@ -274,15 +322,23 @@ create table credits.entries (
   breakdown jsonb,
   idempotency_key text,
   refunds_seq bigint,
+  hold_id bigint,
+  purchase_id bigint,
   reason text,
   occurred_at timestamp with time zone not null,
   recorded_at timestamp with time zone not null,
   metadata jsonb,
   constraint entries_pkey PRIMARY KEY (account_id, seq),
   constraint entry_amount_is_the_sum_of_its_buckets CHECK ((((amount)::numeric = ((included)::numeric + (additional)::numeric)) AND (seq > 0))),
-  constraint entries_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id)
+  constraint entries_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id),
+  constraint entries_hold_fkey FOREIGN KEY (account_id, hold_id, unit) REFERENCES credits.holds(account_id, hold_id, unit),
+  constraint entries_purchase_fkey FOREIGN KEY (account_id, purchase_id) REFERENCES credits.purchases(account_id, purchase_id),
+  constraint entries_refunds_fkey FOREIGN KEY (account_id, refunds_seq) REFERENCES credits.entries(account_id, seq)
 );
 CREATE UNIQUE INDEX entries_idempotency_key ON credits.entries USING btree (account_id, idempotency_key, unit) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX entries_of_holds ON credits.entries USING btree (account_id, hold_id, unit) WHERE (hold_id IS NOT NULL);
+CREATE INDEX entries_of_purchases ON credits.entries USING btree (account_id, purchase_id) WHERE (purchase_id IS NOT NULL);
+CREATE INDEX entries_refunds ON credits.entries USING btree (account_id, refunds_seq) WHERE (refunds_seq IS NOT NULL);
 alter table credits.entries owner to credits_owner;
 alter table credits.entries enable row level security;
 create policy engine_sees_all on credits.entries for all to credits_engine using (true) with check (true);
@@ -314,11 +370,94 @@ grant select on credits.gates to credits_engine;
 grant select on credits.gates to credits_member;
 grant select on credits.gates to credits_service;
 
+create table credits.hold_lots (
+  account_id text collate "C" not null,
+  hold_id bigint not null,
+  unit text not null,
+  ordinal integer not null,
+  lot_id bigint not null,
+  amount credits.amount not null,
+  constraint hold_lots_pkey PRIMARY KEY (account_id, hold_id, unit, ordinal),
+  constraint hold_lots_hold_fkey FOREIGN KEY (account_id, hold_id, unit) REFERENCES credits.holds(account_id, hold_id, unit),
+  constraint hold_lots_lot_fkey FOREIGN KEY (account_id, lot_id) REFERENCES credits.lots(account_id, lot_id)
+);
+CREATE INDEX hold_lots_by_lot ON credits.hold_lots USING btree (account_id, lot_id);
+alter table credits.hold_lots owner to credits_owner;
+alter table credits.hold_lots enable row level security;
+create policy engine_sees_all on credits.hold_lots for all to credits_engine using (true) with check (true);
+create policy member_reads_own_account on credits.hold_lots for select to credits_member using ((account_id = NULLIF(current_setting('credits.account_id'::text, true), ''::text)));
+create policy service_reads_all on credits.hold_lots for select to credits_analyst, credits_service using (true);
+grant insert, select on credits.hold_lots to credits_engine;
+grant select on credits.hold_lots to credits_analyst;
+grant select on credits.hold_lots to credits_member;
+grant select on credits.hold_lots to credits_service;
+
+create table credits.holds (
+  account_id text collate "C" not null,
+  hold_id bigint not null,
+  unit text not null,
+  amount credits.amount not null,
+  captured credits.amount not null default 0,
+  status text not null default 'open'::text,
+  operation text,
+  usage jsonb not null,
+  breakdown jsonb not null,
+  plan text,
+  top_ups boolean not null,
+  member_id text,
+  idempotency_key text,
+  authorized_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  capture_request jsonb,
+  metadata jsonb,
+  constraint holds_pkey PRIMARY KEY (account_id, hold_id, unit),
+  constraint hold_ends_when_it_is_no_longer_open CHECK (((status = 'open'::text) = (ended_at IS NULL))),
+  constraint hold_expires_later CHECK ((authorized_at < expires_at)),
+  constraint hold_is_captured_with_a_request CHECK (((status = 'captured'::text) = (capture_request IS NOT NULL))),
+  constraint hold_status_is_known CHECK ((status = ANY (ARRAY['open'::text, 'captured'::text, 'released'::text, 'expired'::text]))),
+  constraint holds_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id)
+);
+CREATE UNIQUE INDEX holds_idempotency_key ON credits.holds USING btree (account_id, idempotency_key, unit) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX holds_open ON credits.holds USING btree (account_id, expires_at) WHERE (status = 'open'::text);
+alter table credits.holds owner to credits_owner;
+alter table credits.holds enable row level security;
+create policy engine_sees_all on credits.holds for all to credits_engine using (true) with check (true);
+create policy member_reads_own_account on credits.holds for select to credits_member using ((account_id = NULLIF(current_setting('credits.account_id'::text, true), ''::text)));
+create policy service_reads_all on credits.holds for select to credits_analyst, credits_service using (true);
+grant insert, select, update on credits.holds to credits_engine;
+grant select on credits.holds to credits_analyst;
+grant select on credits.holds to credits_member;
+grant select on credits.holds to credits_service;
+
+create table credits.interrupted_periods (
+  account_id text collate "C" not null,
+  paid boolean not null,
+  anchor timestamp with time zone not null,
+  period_index integer not null,
+  period_start timestamp with time zone not null,
+  period_end timestamp with time zone not null,
+  constraint interrupted_periods_pkey PRIMARY KEY (account_id, paid),
+  constraint interrupted_period_is_in_order CHECK ((period_start < period_end)),
+  constraint interrupted_periods_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id)
+);
+alter table credits.interrupted_periods owner to credits_owner;
+alter table credits.interrupted_periods enable row level security;
+create policy engine_sees_all on credits.interrupted_periods for all to credits_engine using (true) with check (true);
+create policy member_reads_own_account on credits.interrupted_periods for select to credits_member using ((account_id = NULLIF(current_setting('credits.account_id'::text, true), ''::text)));
+create policy service_reads_all on credits.interrupted_periods for select to credits_analyst, credits_service using (true);
+grant insert, select, update on credits.interrupted_periods to credits_engine;
+grant select on credits.interrupted_periods to credits_analyst;
+grant select on credits.interrupted_periods to credits_member;
+grant select on credits.interrupted_periods to credits_service;
+
 create table credits.lots (
   account_id text collate "C" not null,
   lot_id bigint not null,
   unit text not null,
   bucket text not null,
+  draw_order smallint not null,
+  counts_as text not null,
   priority integer not null default 100,
   granted credits.amount not null,
   spent credits.amount not null default 0,
@@ -329,20 +468,21 @@ create table credits.lots (
   version bigint not null default 1,
   starts_at timestamp with time zone not null,
   expires_at timestamp with time zone,
-  source text not null,
+  source credits.lot_source not null,
+  plan text,
   reason text,
   purchase_id bigint,
-  price numeric,
+  price credits.money,
   currency text,
   constraint lots_pkey PRIMARY KEY (account_id, lot_id),
-  constraint lot_is_usable_for_some_time CHECK ((starts_at < expires_at)),
-  constraint lot_price_is_finite CHECK (((price >= (0)::numeric) AND (price <= '1000000000000'::numeric))),
-  constraint lot_source_is_known CHECK ((source = ANY (ARRAY['refill'::text, 'grant'::text, 'promotion'::text, 'purchase'::text, 'top_up'::text, 'refund'::text]))),
+  constraint lot_does_not_end_before_it_starts CHECK ((starts_at <= expires_at)),
   constraint lot_figures_are_explained_by_a_posting FOREIGN KEY (account_id, lot_id, version, granted, spent, forfeited) REFERENCES credits.postings(account_id, lot_id, version, granted, spent, forfeited) DEFERRABLE INITIALLY DEFERRED,
   constraint lots_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id),
-  constraint lots_bucket_fkey FOREIGN KEY (bucket) REFERENCES credits.buckets(bucket)
+  constraint lots_bucket_fkey FOREIGN KEY (bucket, draw_order, counts_as) REFERENCES credits.buckets(bucket, draw_order, counts_as) ON UPDATE CASCADE,
+  constraint lots_purchase_fkey FOREIGN KEY (account_id, purchase_id) REFERENCES credits.purchases(account_id, purchase_id)
 );
-CREATE INDEX lots_by_bucket ON credits.lots USING btree (bucket);
+CREATE INDEX lots_by_bucket ON credits.lots USING btree (bucket, draw_order, counts_as);
+CREATE INDEX lots_by_purchase ON credits.lots USING btree (account_id, purchase_id) WHERE (purchase_id IS NOT NULL);
 CREATE INDEX lots_open ON credits.lots USING btree (account_id, unit) WHERE open;
 alter table credits.lots owner to credits_owner;
 alter table credits.lots enable row level security;
@@ -354,12 +494,65 @@ grant select on credits.lots to credits_analyst;
 grant select on credits.lots to credits_member;
 grant select on credits.lots to credits_service;
 
+create table credits.members (
+  account_id text collate "C" not null,
+  member_id text not null,
+  role text not null default 'member'::text,
+  period_cap credits.amount,
+  added_at timestamp with time zone not null,
+  constraint members_pkey PRIMARY KEY (account_id, member_id),
+  constraint member_id_is_1_to_255_characters CHECK (((length(member_id) >= 1) AND (length(member_id) <= 255))),
+  constraint member_role_is_known CHECK ((role = ANY (ARRAY['admin'::text, 'member'::text]))),
+  constraint members_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id)
+);
+alter table credits.members owner to credits_owner;
+alter table credits.members enable row level security;
+create policy engine_sees_all on credits.members for all to credits_engine using (true) with check (true);
+create policy member_reads_own_account on credits.members for select to credits_member using ((account_id = NULLIF(current_setting('credits.account_id'::text, true), ''::text)));
+create policy service_reads_all on credits.members for select to credits_analyst, credits_service using (true);
+grant delete, insert, select, update on credits.members to credits_engine;
+grant select on credits.members to credits_analyst;
+grant select on credits.members to credits_member;
+grant select on credits.members to credits_service;
+
+create table credits.meters (
+  account_id text collate "C" not null,
+  meter_id bigint not null,
+  operation text not null,
+  usage jsonb not null default '{}'::jsonb,
+  measure text not null,
+  level numeric not null,
+  read_at timestamp with time zone not null,
+  accrued numeric not null default 0,
+  charged_until timestamp with time zone not null,
+  unit text not null,
+  shortfall credits.amount not null default 0,
+  constraint meters_pkey PRIMARY KEY (account_id, meter_id),
+  constraint meters_are_listed_once UNIQUE (account_id, operation, usage),
+  constraint meter_accrual_is_finite CHECK (((accrued >= (0)::numeric) AND (accrued <= '1000000000000000000'::numeric))),
+  constraint meter_is_read_in_the_day_that_is_open CHECK ((charged_until <= read_at)),
+  constraint meter_level_is_finite CHECK (((level >= (0)::numeric) AND (level <= '1000000000000'::numeric))),
+  constraint meters_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id)
+);
+alter table credits.meters owner to credits_owner;
+alter table credits.meters enable row level security;
+create policy engine_sees_all on credits.meters for all to credits_engine using (true) with check (true);
+create policy member_reads_own_account on credits.meters for select to credits_member using ((account_id = NULLIF(current_setting('credits.account_id'::text, true), ''::text)));
+create policy service_reads_all on credits.meters for select to credits_analyst, credits_service using (true);
+grant insert, select, update on credits.meters to credits_engine;
+grant select on credits.meters to credits_analyst;
+grant select on credits.meters to credits_member;
+grant select on credits.meters to credits_service;
+
 create table credits.operations (
   rate_card text not null,
   operation text not null,
   category text not null,
   name text not null,
   description text,
+  component_count integer not null default 0,
+  multiplier_count integer not null default 0,
+  gate_count integer not null default 0,
   retired_at timestamp with time zone,
   constraint operations_pkey PRIMARY KEY (rate_card, operation),
   constraint operations_rate_card_fkey FOREIGN KEY (rate_card) REFERENCES credits.rate_cards(rate_card)
@@ -406,6 +599,25 @@ grant select on credits.packs to credits_analyst;
 grant select on credits.packs to credits_engine;
 grant select on credits.packs to credits_member;
 grant select on credits.packs to credits_service;
+
+create table credits.payment_customers (
+  account_id text collate "C" not null,
+  provider text not null,
+  customer_id text not null,
+  saved_at timestamp with time zone not null,
+  constraint payment_customers_pkey PRIMARY KEY (account_id, provider),
+  constraint payment_customer_id_is_1_to_255_characters CHECK (((length(customer_id) >= 1) AND (length(customer_id) <= 255))),
+  constraint payment_provider_is_1_to_64_characters CHECK (((length(provider) >= 1) AND (length(provider) <= 64))),
+  constraint payment_customers_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id)
+);
+alter table credits.payment_customers owner to credits_owner;
+alter table credits.payment_customers enable row level security;
+create policy engine_sees_all on credits.payment_customers for all to credits_engine using (true) with check (true);
+create policy member_reads_own_account on credits.payment_customers for select to credits_member using ((account_id = NULLIF(current_setting('credits.account_id'::text, true), ''::text)));
+create policy service_reads_all on credits.payment_customers for select to credits_analyst, credits_service using (true);
+grant insert, select, update on credits.payment_customers to credits_engine;
+grant select on credits.payment_customers to credits_analyst;
+grant select on credits.payment_customers to credits_service;
 
 create table credits.plan_allowances (
   plan text not null,
@@ -557,6 +769,50 @@ grant select on credits.promotions to credits_engine;
 grant select on credits.promotions to credits_member;
 grant select on credits.promotions to credits_service;
 
+create table credits.purchases (
+  account_id text collate "C" not null,
+  purchase_id bigint not null,
+  kind text not null,
+  pack text,
+  unit text not null,
+  amount credits.amount not null,
+  price numeric not null,
+  currency text not null,
+  status text not null default 'pending'::text,
+  payment_reference text,
+  shortfall credits.amount not null default 0,
+  reversed_amount credits.amount not null default 0,
+  declines integer not null default 0,
+  next_attempt_at timestamp with time zone,
+  reason text,
+  member_id text,
+  idempotency_key text,
+  created_at timestamp with time zone not null,
+  settled_at timestamp with time zone,
+  constraint purchases_pkey PRIMARY KEY (account_id, purchase_id),
+  constraint purchase_is_settled_by_a_payment CHECK (((status <> 'settled'::text) OR ((payment_reference IS NOT NULL) AND (settled_at IS NOT NULL)))),
+  constraint purchase_kind_is_known CHECK ((kind = ANY (ARRAY['pack'::text, 'top_up'::text]))),
+  constraint purchase_of_a_pack_names_it CHECK (((kind = 'pack'::text) = (pack IS NOT NULL))),
+  constraint purchase_price_is_finite CHECK (((price >= (0)::numeric) AND (price <= '1000000000000'::numeric))),
+  constraint purchase_reverses_at_most_its_amount CHECK ((((reversed_amount)::numeric <= (amount)::numeric) AND ((shortfall)::numeric <= (reversed_amount)::numeric))),
+  constraint purchase_status_is_known CHECK ((status = ANY (ARRAY['pending'::text, 'settled'::text, 'failed'::text, 'reversed'::text]))),
+  constraint purchases_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id)
+);
+CREATE UNIQUE INDEX purchases_idempotency_key ON credits.purchases USING btree (account_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX purchases_of_the_month ON credits.purchases USING btree (account_id, created_at) WHERE (kind = 'top_up'::text);
+CREATE UNIQUE INDEX purchases_one_pending_top_up ON credits.purchases USING btree (account_id) WHERE ((kind = 'top_up'::text) AND (status = 'pending'::text));
+CREATE UNIQUE INDEX purchases_payment_reference ON credits.purchases USING btree (account_id, payment_reference) WHERE (payment_reference IS NOT NULL);
+CREATE INDEX purchases_pending ON credits.purchases USING btree (next_attempt_at) WHERE ((kind = 'top_up'::text) AND (status = 'pending'::text));
+alter table credits.purchases owner to credits_owner;
+alter table credits.purchases enable row level security;
+create policy engine_sees_all on credits.purchases for all to credits_engine using (true) with check (true);
+create policy member_reads_own_account on credits.purchases for select to credits_member using ((account_id = NULLIF(current_setting('credits.account_id'::text, true), ''::text)));
+create policy service_reads_all on credits.purchases for select to credits_analyst, credits_service using (true);
+grant insert, select, update on credits.purchases to credits_engine;
+grant select on credits.purchases to credits_analyst;
+grant select on credits.purchases to credits_member;
+grant select on credits.purchases to credits_service;
+
 create table credits.rate_cards (
   rate_card text not null,
   name text not null,
@@ -592,8 +848,10 @@ create table credits.top_up_settings (
   threshold credits.amount,
   amount credits.amount,
   monthly_limit credits.amount,
+  suspended_reason text,
   constraint top_up_settings_pkey PRIMARY KEY (account_id),
   constraint top_ups_enabled_have_threshold_and_amount CHECK (((NOT enabled) OR ((threshold IS NOT NULL) AND (amount IS NOT NULL) AND ((amount)::numeric > (0)::numeric)))),
+  constraint top_ups_suspended_are_not_enabled CHECK (((NOT enabled) OR (suspended_reason IS NULL))),
   constraint top_up_settings_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id)
 );
 alter table credits.top_up_settings owner to credits_owner;
@@ -601,8 +859,8 @@ alter table credits.top_up_settings enable row level security;
 create policy engine_sees_all on credits.top_up_settings for all to credits_engine using (true) with check (true);
 create policy member_reads_own_account on credits.top_up_settings for select to credits_member using ((account_id = NULLIF(current_setting('credits.account_id'::text, true), ''::text)));
 create policy service_reads_all on credits.top_up_settings for select to credits_analyst, credits_service using (true);
+grant insert, select, update on credits.top_up_settings to credits_engine;
 grant select on credits.top_up_settings to credits_analyst;
-grant select on credits.top_up_settings to credits_engine;
 grant select on credits.top_up_settings to credits_member;
 grant select on credits.top_up_settings to credits_service;
 
@@ -665,11 +923,10 @@ UNION ALL
    FROM (credits.entries e
      LEFT JOIN ( SELECT p_1.account_id,
             p_1.seq,
-            sum((p_1.amount)::numeric) FILTER (WHERE (b.counts_as = 'included'::text)) AS included,
-            sum((p_1.amount)::numeric) FILTER (WHERE (b.counts_as = 'additional'::text)) AS additional
-           FROM ((credits.postings p_1
+            sum((p_1.amount)::numeric) FILTER (WHERE (l.counts_as = 'included'::text)) AS included,
+            sum((p_1.amount)::numeric) FILTER (WHERE (l.counts_as = 'additional'::text)) AS additional
+           FROM (credits.postings p_1
              JOIN credits.lots l ON (((l.account_id = p_1.account_id) AND (l.lot_id = p_1.lot_id))))
-             JOIN credits.buckets b ON ((b.bucket = l.bucket)))
           GROUP BY p_1.account_id, p_1.seq) p ON (((p.account_id = e.account_id) AND (p.seq = e.seq))))
   WHERE (((e.included)::numeric <> COALESCE(p.included, (0)::numeric)) OR ((e.additional)::numeric <> COALESCE(p.additional, (0)::numeric)))
 UNION ALL
@@ -735,20 +992,77 @@ UNION ALL
 UNION ALL
  SELECT l.account_id,
     'held_is_not_the_sum_of_open_holds'::text AS rule,
-    jsonb_build_object('lot_id', l.lot_id, 'held', l.held, 'holds', 0) AS detail
-   FROM credits.lots l
-  WHERE ((l.held)::numeric <> (0)::numeric)
+    jsonb_build_object('lot_id', l.lot_id, 'held', l.held, 'holds', COALESCE(h.amount, (0)::numeric)) AS detail
+   FROM (credits.lots l
+     LEFT JOIN ( SELECT s.account_id,
+            s.lot_id,
+            sum((s.amount)::numeric) AS amount
+           FROM (credits.hold_lots s
+             JOIN credits.holds h_1 ON (((h_1.account_id = s.account_id) AND (h_1.hold_id = s.hold_id) AND (h_1.unit = s.unit))))
+          WHERE (h_1.status = 'open'::text)
+          GROUP BY s.account_id, s.lot_id) h ON (((h.account_id = l.account_id) AND (h.lot_id = l.lot_id))))
+  WHERE ((l.held)::numeric <> COALESCE(h.amount, (0)::numeric))
+UNION ALL
+ SELECT h.account_id,
+    'hold_is_not_the_sum_of_its_slices'::text AS rule,
+    jsonb_build_object('hold_id', h.hold_id, 'unit', h.unit, 'amount', h.amount, 'slices', COALESCE(s.amount, (0)::numeric)) AS detail
+   FROM (credits.holds h
+     LEFT JOIN ( SELECT s_1.account_id,
+            s_1.hold_id,
+            s_1.unit,
+            sum((s_1.amount)::numeric) AS amount
+           FROM credits.hold_lots s_1
+          GROUP BY s_1.account_id, s_1.hold_id, s_1.unit) s ON (((s.account_id = h.account_id) AND (s.hold_id = h.hold_id) AND (s.unit = h.unit))))
+  WHERE ((h.amount)::numeric <> COALESCE(s.amount, (0)::numeric))
+UNION ALL
+ SELECT e.account_id,
+    'refunded_more_than_charged'::text AS rule,
+    jsonb_build_object('seq', e.seq, 'charged', (- (e.amount)::numeric), 'refunded', r.amount) AS detail
+   FROM (credits.entries e
+     JOIN ( SELECT r_1.account_id,
+            r_1.refunds_seq,
+            sum((r_1.amount)::numeric) AS amount
+           FROM credits.entries r_1
+          WHERE ((r_1.kind)::text = 'refund'::text)
+          GROUP BY r_1.account_id, r_1.refunds_seq) r ON (((r.account_id = e.account_id) AND (r.refunds_seq = e.seq))))
+  WHERE (r.amount > (- (e.amount)::numeric))
+UNION ALL
+ SELECT p.account_id,
+    'purchase_is_not_its_lot'::text AS rule,
+    jsonb_build_object('purchase_id', p.purchase_id, 'status', p.status, 'amount', p.amount, 'granted', COALESCE(l.granted, (0)::numeric)) AS detail
+   FROM (credits.purchases p
+     LEFT JOIN ( SELECT l_1.account_id,
+            l_1.purchase_id,
+            sum((l_1.granted)::numeric) AS granted
+           FROM credits.lots l_1
+          WHERE (l_1.purchase_id IS NOT NULL)
+          GROUP BY l_1.account_id, l_1.purchase_id) l ON (((l.account_id = p.account_id) AND (l.purchase_id = p.purchase_id))))
+  WHERE (COALESCE(l.granted, (0)::numeric) <>
+        CASE
+            WHEN (p.settled_at IS NULL) THEN (0)::numeric
+            ELSE (p.amount)::numeric
+        END)
 UNION ALL
  SELECT a.account_id,
     'due_later_than_it_falls_due'::text AS rule,
-    jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', LEAST(a.period_end, l.expires_at)) AS detail
-   FROM (credits.accounts a
+    jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', LEAST(a.period_end, l.expires_at, h.expires_at, m.due_at)) AS detail
+   FROM (((credits.accounts a
      LEFT JOIN ( SELECT lots.account_id,
             min(lots.expires_at) AS expires_at
            FROM credits.lots
           WHERE (lots.open AND ((lots.available)::numeric > (0)::numeric))
           GROUP BY lots.account_id) l ON ((l.account_id = a.account_id)))
-  WHERE (a.next_due_at > LEAST(a.period_end, l.expires_at));
+     LEFT JOIN ( SELECT holds.account_id,
+            min(holds.expires_at) AS expires_at
+           FROM credits.holds
+          WHERE (holds.status = 'open'::text)
+          GROUP BY holds.account_id) h ON ((h.account_id = a.account_id)))
+     LEFT JOIN ( SELECT meters.account_id,
+            min(credits_private.next_midnight(meters.charged_until)) AS due_at
+           FROM credits.meters
+          WHERE ((meters.level > (0)::numeric) OR (meters.accrued > (0)::numeric))
+          GROUP BY meters.account_id) m ON ((m.account_id = a.account_id)))
+  WHERE (a.next_due_at > LEAST(a.period_end, l.expires_at, h.expires_at, m.due_at));
 alter view credits_private.violations owner to credits_owner;
 grant select on credits_private.violations to credits_engine;
 
@@ -795,8 +1109,8 @@ create view credits_report.liability with (security_invoker=true) as
     l.currency,
     count(*) AS lots,
     sum(((l.available)::numeric + (l.held)::numeric)) AS unspent,
-    sum(l.price) AS paid,
-    sum(round(((l.price * ((l.available)::numeric + (l.held)::numeric)) / (l.granted)::numeric), 4)) AS paid_for_unspent
+    sum((l.price)::numeric) AS paid,
+    sum(round((((l.price)::numeric * ((l.available)::numeric + (l.held)::numeric)) / (l.granted)::numeric), 4)) AS paid_for_unspent
    FROM ((credits.lots l
      JOIN credits.buckets b ON ((b.bucket = l.bucket)))
      JOIN credits.accounts a ON ((a.account_id = l.account_id)))
@@ -876,6 +1190,30 @@ grant execute on function credits.activity to credits_member;
 grant execute on function credits.activity to credits_owner;
 grant execute on function credits.activity to credits_service;
 
+function credits.add_member(account_id text, member_id text, role text DEFAULT 'member'::text, period_cap numeric DEFAULT NULL::numeric, acting_member_id text DEFAULT NULL::text)
+  returns credits.members
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.add_member to credits_analyst;
+grant execute on function credits.add_member to credits_member;
+grant execute on function credits.add_member to credits_owner;
+grant execute on function credits.add_member to credits_service;
+
+function credits.authorize(account_id text, operation text, usage jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, member_id text DEFAULT NULL::text, expires_in interval DEFAULT '01:00:00'::interval, max_amount numeric DEFAULT NULL::numeric, metadata jsonb DEFAULT NULL::jsonb)
+  returns SETOF credits.holds
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+grant execute on function credits.authorize to credits_analyst;
+grant execute on function credits.authorize to credits_member;
+grant execute on function credits.authorize to credits_owner;
+grant execute on function credits.authorize to credits_service;
+
+function credits.authorize_items(account_id text, items credits.item[], idempotency_key text DEFAULT NULL::text, member_id text DEFAULT NULL::text, expires_in interval DEFAULT '01:00:00'::interval, max_amount numeric DEFAULT NULL::numeric, metadata jsonb DEFAULT NULL::jsonb)
+  returns SETOF credits.holds
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+grant execute on function credits.authorize_items to credits_analyst;
+grant execute on function credits.authorize_items to credits_member;
+grant execute on function credits.authorize_items to credits_owner;
+grant execute on function credits.authorize_items to credits_service;
+
 function credits.balances(account_id text, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
   returns SETOF credits.balance
   language plpgsql stable security definer set search_path=pg_catalog, pg_temp owner credits_engine
@@ -883,6 +1221,38 @@ grant execute on function credits.balances to credits_analyst;
 grant execute on function credits.balances to credits_member;
 grant execute on function credits.balances to credits_owner;
 grant execute on function credits.balances to credits_service;
+
+function credits.buy(account_id text, pack text, member_id text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, currency text DEFAULT NULL::text)
+  returns credits.purchases
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.buy to credits_analyst;
+grant execute on function credits.buy to credits_member;
+grant execute on function credits.buy to credits_owner;
+grant execute on function credits.buy to credits_service;
+
+function credits.cancel_subscription(account_id text, immediately boolean DEFAULT false)
+  returns credits.accounts
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+grant execute on function credits.cancel_subscription to credits_analyst;
+grant execute on function credits.cancel_subscription to credits_member;
+grant execute on function credits.cancel_subscription to credits_owner;
+grant execute on function credits.cancel_subscription to credits_service;
+
+function credits.capture(account_id text, hold_id bigint, usage jsonb DEFAULT NULL::jsonb, amount numeric DEFAULT NULL::numeric)
+  returns SETOF credits.entries
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+grant execute on function credits.capture to credits_analyst;
+grant execute on function credits.capture to credits_member;
+grant execute on function credits.capture to credits_owner;
+grant execute on function credits.capture to credits_service;
+
+function credits.capture_items(account_id text, hold_id bigint, items credits.item[])
+  returns SETOF credits.entries
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+grant execute on function credits.capture_items to credits_analyst;
+grant execute on function credits.capture_items to credits_member;
+grant execute on function credits.capture_items to credits_owner;
+grant execute on function credits.capture_items to credits_service;
 
 function credits.claim(account_id text, promotion text, claimant text)
   returns credits.lots
@@ -892,6 +1262,22 @@ grant execute on function credits.claim to credits_member;
 grant execute on function credits.claim to credits_owner;
 grant execute on function credits.claim to credits_service;
 
+function credits.configure_additional(account_id text, enabled boolean DEFAULT true, period_limit numeric DEFAULT NULL::numeric, member_id text DEFAULT NULL::text)
+  returns credits.accounts
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.configure_additional to credits_analyst;
+grant execute on function credits.configure_additional to credits_member;
+grant execute on function credits.configure_additional to credits_owner;
+grant execute on function credits.configure_additional to credits_service;
+
+function credits.configure_top_up(account_id text, enabled boolean, threshold numeric DEFAULT NULL::numeric, amount numeric DEFAULT NULL::numeric, monthly_limit numeric DEFAULT NULL::numeric, member_id text DEFAULT NULL::text)
+  returns credits.top_up_settings
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.configure_top_up to credits_analyst;
+grant execute on function credits.configure_top_up to credits_member;
+grant execute on function credits.configure_top_up to credits_owner;
+grant execute on function credits.configure_top_up to credits_service;
+
 function credits.entries_matching(account_id text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, kinds text[] DEFAULT NULL::text[], member_id text DEFAULT NULL::text)
   returns SETOF credits.entries
   language sql stable owner credits_engine
@@ -899,6 +1285,14 @@ grant execute on function credits.entries_matching to credits_analyst;
 grant execute on function credits.entries_matching to credits_member;
 grant execute on function credits.entries_matching to credits_owner;
 grant execute on function credits.entries_matching to credits_service;
+
+function credits.fail_purchase(account_id text, purchase_id bigint, reason text, attempt integer DEFAULT NULL::integer)
+  returns credits.purchases
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.fail_purchase to credits_analyst;
+grant execute on function credits.fail_purchase to credits_member;
+grant execute on function credits.fail_purchase to credits_owner;
+grant execute on function credits.fail_purchase to credits_service;
 
 function credits.features(account_id text)
   returns SETOF credits.feature
@@ -924,9 +1318,17 @@ grant execute on function credits.open_account to credits_member;
 grant execute on function credits.open_account to credits_owner;
 grant execute on function credits.open_account to credits_service;
 
+function credits.purchase_to_pay(account_id text, purchase_id bigint)
+  returns credits.purchases
+  language plpgsql stable security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.purchase_to_pay to credits_analyst;
+grant execute on function credits.purchase_to_pay to credits_member;
+grant execute on function credits.purchase_to_pay to credits_owner;
+grant execute on function credits.purchase_to_pay to credits_service;
+
 function credits.quote(account_id text, operation text, usage jsonb DEFAULT '{}'::jsonb)
   returns SETOF credits.quote_line
-  language sql stable security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+  language plpgsql stable security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
 grant execute on function credits.quote to credits_analyst;
 grant execute on function credits.quote to credits_member;
 grant execute on function credits.quote to credits_owner;
@@ -948,6 +1350,70 @@ grant execute on function credits.rates to credits_member;
 grant execute on function credits.rates to credits_owner;
 grant execute on function credits.rates to credits_service;
 
+function credits.record_meter(account_id text, operation text, quantity numeric, usage jsonb DEFAULT '{}'::jsonb)
+  returns credits.meters
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+grant execute on function credits.record_meter to credits_analyst;
+grant execute on function credits.record_meter to credits_member;
+grant execute on function credits.record_meter to credits_owner;
+grant execute on function credits.record_meter to credits_service;
+
+function credits.refund(account_id text, seq bigint, amount numeric DEFAULT NULL::numeric, reason text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, regrant boolean DEFAULT false)
+  returns SETOF credits.entries
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+grant execute on function credits.refund to credits_analyst;
+grant execute on function credits.refund to credits_member;
+grant execute on function credits.refund to credits_owner;
+grant execute on function credits.refund to credits_service;
+
+function credits.release(account_id text, hold_id bigint)
+  returns SETOF credits.holds
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+grant execute on function credits.release to credits_analyst;
+grant execute on function credits.release to credits_member;
+grant execute on function credits.release to credits_owner;
+grant execute on function credits.release to credits_service;
+
+function credits.remove_member(account_id text, member_id text, acting_member_id text DEFAULT NULL::text)
+  returns credits.members
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.remove_member to credits_analyst;
+grant execute on function credits.remove_member to credits_member;
+grant execute on function credits.remove_member to credits_owner;
+grant execute on function credits.remove_member to credits_service;
+
+function credits.reverse_payment(account_id text, purchase_id bigint, payment_reference text, paid numeric, returned numeric, reason text)
+  returns credits.purchases
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.reverse_payment to credits_analyst;
+grant execute on function credits.reverse_payment to credits_member;
+grant execute on function credits.reverse_payment to credits_owner;
+grant execute on function credits.reverse_payment to credits_service;
+
+function credits.reverse_purchase(account_id text, purchase_id bigint, reason text, amount numeric DEFAULT NULL::numeric)
+  returns credits.purchases
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.reverse_purchase to credits_analyst;
+grant execute on function credits.reverse_purchase to credits_member;
+grant execute on function credits.reverse_purchase to credits_owner;
+grant execute on function credits.reverse_purchase to credits_service;
+
+function credits.revoke(account_id text, lot_id bigint, amount numeric DEFAULT NULL::numeric, reason text DEFAULT NULL::text)
+  returns SETOF credits.entries
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+grant execute on function credits.revoke to credits_analyst;
+grant execute on function credits.revoke to credits_member;
+grant execute on function credits.revoke to credits_owner;
+grant execute on function credits.revoke to credits_service;
+
+function credits.save_payment_customer(account_id text, provider text, customer_id text)
+  returns credits.payment_customers
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.save_payment_customer to credits_analyst;
+grant execute on function credits.save_payment_customer to credits_member;
+grant execute on function credits.save_payment_customer to credits_owner;
+grant execute on function credits.save_payment_customer to credits_service;
+
 function credits.settle_due(batch integer DEFAULT 500)
   returns integer
   language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
@@ -955,6 +1421,14 @@ grant execute on function credits.settle_due to credits_analyst;
 grant execute on function credits.settle_due to credits_member;
 grant execute on function credits.settle_due to credits_owner;
 grant execute on function credits.settle_due to credits_service;
+
+function credits.settle_purchase(account_id text, purchase_id bigint, payment_reference text)
+  returns credits.purchases
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.settle_purchase to credits_analyst;
+grant execute on function credits.settle_purchase to credits_member;
+grant execute on function credits.settle_purchase to credits_owner;
+grant execute on function credits.settle_purchase to credits_service;
 
 function credits.spend(account_id text, operation text, usage jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, member_id text DEFAULT NULL::text, max_amount numeric DEFAULT NULL::numeric, metadata jsonb DEFAULT NULL::jsonb)
   returns SETOF credits.entries
@@ -972,6 +1446,14 @@ grant execute on function credits.spend_items to credits_member;
 grant execute on function credits.spend_items to credits_owner;
 grant execute on function credits.spend_items to credits_service;
 
+function credits.spend_many(requests credits.spend_request[])
+  returns SETOF credits.spend_result
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+grant execute on function credits.spend_many to credits_analyst;
+grant execute on function credits.spend_many to credits_member;
+grant execute on function credits.spend_many to credits_owner;
+grant execute on function credits.spend_many to credits_service;
+
 function credits.subscribe(account_id text, plan text, anchor timestamp with time zone DEFAULT NULL::timestamp with time zone)
   returns credits.accounts
   language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
@@ -979,6 +1461,22 @@ grant execute on function credits.subscribe to credits_analyst;
 grant execute on function credits.subscribe to credits_member;
 grant execute on function credits.subscribe to credits_owner;
 grant execute on function credits.subscribe to credits_service;
+
+function credits.top_up_due(account_id text, purchase_id bigint)
+  returns SETOF credits.purchases
+  language plpgsql stable security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.top_up_due to credits_analyst;
+grant execute on function credits.top_up_due to credits_member;
+grant execute on function credits.top_up_due to credits_owner;
+grant execute on function credits.top_up_due to credits_service;
+
+function credits.top_ups_due(batch integer DEFAULT 100, after_account_id text DEFAULT NULL::text)
+  returns SETOF credits.purchases
+  language plpgsql stable security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.top_ups_due to credits_analyst;
+grant execute on function credits.top_ups_due to credits_member;
+grant execute on function credits.top_ups_due to credits_owner;
+grant execute on function credits.top_ups_due to credits_service;
 
 function credits.verify(account_id text DEFAULT NULL::text)
   returns SETOF credits.violation
@@ -988,32 +1486,37 @@ grant execute on function credits.verify to credits_member;
 grant execute on function credits.verify to credits_owner;
 grant execute on function credits.verify to credits_service;
 
-function credits_private.account_at(account credits.accounts, at timestamp with time zone)
-  returns credits.accounts
-  language plpgsql stable owner credits_engine
-grant execute on function credits_private.account_at to credits_owner;
-
 function credits_private.account_time(account_id text)
   returns timestamp with time zone
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.account_time to credits_owner;
 
-function credits_private.add_lot(kind text, lot credits.lots, amount numeric, idempotency_key text DEFAULT NULL::text)
+function credits_private.add_lot(kind text, lot credits.lots, idempotency_key text DEFAULT NULL::text)
   returns credits.lots
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.add_lot to credits_owner;
 
-function credits_private.allowance_lots(plan credits.plans, anchor timestamp with time zone, n integer, last_lot_id bigint)
-  returns TABLE(unit text, lot_id bigint, amount numeric, expires_at timestamp with time zone)
-  language sql stable owner credits_engine
-grant execute on function credits_private.allowance_lots to credits_owner;
+function credits_private.add_purchase(purchase credits.purchases)
+  returns credits.purchases
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.add_purchase to credits_owner;
+
+function credits_private.additional_allowed(account credits.accounts, unit text, at timestamp with time zone)
+  returns numeric
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.additional_allowed to credits_owner;
+
+function credits_private.admit(account credits.accounts, items credits.item[], member_id text, max_amount numeric)
+  returns credits_private.admission
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.admit to credits_owner;
 
 function credits_private.apply_catalog()
   returns TABLE(change text, what text, key text)
   language plpgsql volatile owner postgres
 grant execute on function credits_private.apply_catalog to credits_owner;
 
-function credits_private.assess(account credits.accounts, items credits.item[], at timestamp with time zone)
+function credits_private.assess(account credits.accounts, lots credits.lots[], gate credits.gates, prices credits_private.price[], member_id text, at timestamp with time zone)
   returns SETOF credits.quote_line
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.assess to credits_owner;
@@ -1022,11 +1525,6 @@ function credits_private.begin_catalog(rate_card text, name text, source text DE
   returns void
   language plpgsql volatile set client_min_messages=warning owner postgres
 grant execute on function credits_private.begin_catalog to credits_owner;
-
-function credits_private.begin_plan(account credits.accounts, plan credits.plans, anchor timestamp with time zone, at timestamp with time zone)
-  returns credits.accounts
-  language plpgsql volatile owner credits_engine
-grant execute on function credits_private.begin_plan to credits_owner;
 
 function credits_private.boundary(plan credits.plans, anchor timestamp with time zone, n integer)
   returns timestamp with time zone
@@ -1038,10 +1536,35 @@ function credits_private.caller_is(role_name text)
   language sql stable owner credits_engine
 grant execute on function credits_private.caller_is to credits_owner;
 
+function credits_private.capture(account_id text, hold_id bigint, items credits.item[], amount numeric)
+  returns SETOF credits.entries
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.capture to credits_owner;
+
+function credits_private.capture_prices(account credits.accounts, rows credits.holds[], items credits.item[], amount numeric)
+  returns credits_private.price[]
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.capture_prices to credits_owner;
+
+function credits_private.capture_slices(admission credits_private.admission, held credits.holds, price credits_private.price)
+  returns credits_private.slice[]
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.capture_slices to credits_owner;
+
+function credits_private.change_plan(account credits.accounts, chosen credits.plans, anchor timestamp with time zone, at timestamp with time zone)
+  returns credits.accounts
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.change_plan to credits_owner;
+
 function credits_private.charge(account_id text, items credits.item[], idempotency_key text, member_id text, max_amount numeric, metadata jsonb)
   returns SETOF credits.entries
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.charge to credits_owner;
+
+function credits_private.charge_meter(account credits.accounts, lots credits.lots[], meter credits.meters, at timestamp with time zone)
+  returns credits_private.projection
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.charge_meter to credits_owner;
 
 function credits_private.check_account(account_id text)
   returns boolean
@@ -1050,6 +1573,11 @@ grant execute on function credits_private.check_account to credits_analyst;
 grant execute on function credits_private.check_account to credits_member;
 grant execute on function credits_private.check_account to credits_owner;
 grant execute on function credits_private.check_account to credits_service;
+
+function credits_private.check_admin(account_id text, acting_member_id text)
+  returns void
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.check_admin to credits_owner;
 
 function credits_private.check_amount(rate_card text, unit text, amount numeric)
   returns void
@@ -1076,6 +1604,11 @@ function credits_private.check_catalog()
   language plpgsql volatile owner postgres
 grant execute on function credits_private.check_catalog to credits_owner;
 
+function credits_private.check_key_is_new(account_id text, idempotency_key text)
+  returns void
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.check_key_is_new to credits_owner;
+
 function credits_private.check_known_values(rate_card text, operation text, usage jsonb, at timestamp with time zone)
   returns void
   language plpgsql stable owner credits_engine
@@ -1086,40 +1619,75 @@ function credits_private.check_labels(idempotency_key text, member_id text)
   language plpgsql immutable owner credits_engine
 grant execute on function credits_private.check_labels to credits_owner;
 
-function credits_private.check_max_amount(max_amount numeric, lines credits.quote_line[])
+function credits_private.check_limit(rate_card text, field text, amount numeric)
+  returns void
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.check_limit to credits_owner;
+
+function credits_private.check_max_amount(max_amount numeric, prices credits_private.price[])
   returns void
   language plpgsql immutable owner credits_engine
 grant execute on function credits_private.check_max_amount to credits_owner;
+
+function credits_private.check_required_components(rate_card text, item credits.item, facts jsonb, at timestamp with time zone)
+  returns void
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.check_required_components to credits_owner;
 
 function credits_private.check_service()
   returns boolean
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.check_service to credits_owner;
 
+function credits_private.choose_currency(currencies text[])
+  returns text
+  language sql immutable owner credits_engine
+grant execute on function credits_private.choose_currency to credits_owner;
+
 function credits_private.claim(name text)
   returns text
   language sql stable owner credits_engine
 grant execute on function credits_private.claim to credits_owner;
 
-function credits_private.draft_entry(account_id text, seq integer, unit text, kind text, at timestamp with time zone, operation text DEFAULT NULL::text, member_id text DEFAULT NULL::text, usage jsonb DEFAULT NULL::jsonb, breakdown jsonb DEFAULT NULL::jsonb, idempotency_key text DEFAULT NULL::text, refunds_seq bigint DEFAULT NULL::bigint, reason text DEFAULT NULL::text, metadata jsonb DEFAULT NULL::jsonb)
-  returns credits.entries
-  language plpgsql volatile owner credits_engine
-grant execute on function credits_private.draft_entry to credits_owner;
-
-function credits_private.draft_lot(account_id text, lot_id bigint, unit text, bucket text, starts_at timestamp with time zone, expires_at timestamp with time zone, source text, amount numeric DEFAULT 0, priority integer DEFAULT 100, reason text DEFAULT NULL::text)
-  returns credits.lots
+function credits_private.close_day(meter credits.meters, midnight timestamp with time zone, OUT closed credits.meters, OUT quantity numeric)
+  returns record
   language plpgsql immutable owner credits_engine
-grant execute on function credits_private.draft_lot to credits_owner;
+grant execute on function credits_private.close_day to credits_owner;
 
-function credits_private.draw(account_id text, unit text, amount numeric, at timestamp with time zone)
-  returns SETOF credits_private.slice
+function credits_private.compare_allowances(present_plan text, new_plan text)
+  returns text
   language sql stable owner credits_engine
+grant execute on function credits_private.compare_allowances to credits_owner;
+
+function credits_private.draw(lots credits.lots[], unit text, amount numeric, at timestamp with time zone, additional_allowed numeric)
+  returns credits_private.slice[]
+  language plpgsql stable owner credits_engine
 grant execute on function credits_private.draw to credits_owner;
 
-function credits_private.due(account credits.accounts, until timestamp with time zone)
-  returns SETOF credits_private.due_event
+function credits_private.draw_price(admission credits_private.admission, price credits_private.price, member_id text)
+  returns credits_private.slice[]
   language plpgsql stable owner credits_engine
+grant execute on function credits_private.draw_price to credits_owner;
+
+function credits_private.drawn_in_period(account credits.accounts, at timestamp with time zone, OUT additional numeric, OUT by_member numeric, member_id text DEFAULT NULL::text)
+  returns record
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.drawn_in_period to credits_owner;
+
+function credits_private.due(account_id text, at timestamp with time zone, kind text, unit text DEFAULT NULL::text, lot_id bigint DEFAULT NULL::bigint, counts_as text DEFAULT NULL::text, amount numeric DEFAULT NULL::numeric, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, plan text DEFAULT NULL::text, hold_id bigint DEFAULT NULL::bigint, account credits.accounts DEFAULT NULL::credits.accounts, meter_id bigint DEFAULT NULL::bigint, item credits.item DEFAULT NULL::credits.item, breakdown jsonb DEFAULT NULL::jsonb, slices credits_private.slice[] DEFAULT NULL::credits_private.slice[])
+  returns credits_private.due_event
+  language sql immutable owner credits_engine
 grant execute on function credits_private.due to credits_owner;
+
+function credits_private.end_hold(account_id text, hold_id bigint, new_status text, request jsonb, at timestamp with time zone, unit text DEFAULT NULL::text)
+  returns void
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.end_hold to credits_owner;
+
+function credits_private.expiry(lot credits.lots, at timestamp with time zone, amount numeric)
+  returns credits_private.due_event
+  language sql immutable owner credits_engine
+grant execute on function credits_private.expiry to credits_owner;
 
 function credits_private.fail(code text, detail jsonb, hint text)
   returns void
@@ -1136,7 +1704,7 @@ function credits_private.fail_invalid(field text, reason text, hint text, facts 
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.fail_invalid to credits_owner;
 
-function credits_private.fail_key_reused(idempotency_key text, original credits.entries)
+function credits_private.fail_key_reused(idempotency_key text, original jsonb)
   returns void
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.fail_key_reused to credits_owner;
@@ -1146,30 +1714,125 @@ function credits_private.fail_not_found(what text, key text, hint text)
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.fail_not_found to credits_owner;
 
+function credits_private.find_hold(account_id text, hold_id bigint)
+  returns credits.holds[]
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.find_hold to credits_owner;
+
 function credits_private.find_plan(plan text, present_plan text)
   returns credits.plans
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.find_plan to credits_owner;
+
+function credits_private.find_purchase(account_id text, purchase_id bigint)
+  returns credits.purchases
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.find_purchase to credits_owner;
+
+function credits_private.first_seq_since(account_id text, instant timestamp with time zone)
+  returns bigint
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.first_seq_since to credits_owner;
+
+function credits_private.forfeit_expired(account_id text, at timestamp with time zone)
+  returns void
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.forfeit_expired to credits_owner;
+
+function credits_private.granted_in_period(account_id text, plan credits.plans, period_start timestamp with time zone)
+  returns jsonb
+  language sql stable owner credits_engine
+grant execute on function credits_private.granted_in_period to credits_owner;
+
+function credits_private.hold(account_id text, items credits.item[], idempotency_key text, member_id text, expires_in interval, max_amount numeric, metadata jsonb)
+  returns SETOF credits.holds
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.hold to credits_owner;
+
+function credits_private.is_paid(plan text)
+  returns boolean
+  language sql stable owner credits_engine
+grant execute on function credits_private.is_paid to credits_owner;
+
+function credits_private.items(items credits.item[])
+  returns credits.item[]
+  language sql immutable owner credits_engine
+grant execute on function credits_private.items to credits_owner;
+
+function credits_private.leave_plan(account credits.accounts, cancelled boolean, at timestamp with time zone)
+  returns credits_private.due_event[]
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.leave_plan to credits_owner;
+
+function credits_private.limits(account credits.accounts, lots credits.lots[], unit text, amount numeric, member_id text, at timestamp with time zone, OUT available numeric, OUT blocked_by text)
+  returns record
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.limits to credits_owner;
 
 function credits_private.lock_account(account_id text)
   returns credits.accounts
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.lock_account to credits_owner;
 
-function credits_private.lots_at(account credits.accounts, at timestamp with time zone)
-  returns TABLE(lot_id bigint, unit text, bucket text, available numeric, held numeric, usable boolean)
+function credits_private.logged(items credits.item[], OUT operation text, OUT usage jsonb)
+  returns record
+  language plpgsql immutable owner credits_engine
+grant execute on function credits_private.logged to credits_owner;
+
+function credits_private.look_ahead(account_id text)
+  returns credits.accounts
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.look_ahead to credits_owner;
+
+function credits_private.main_unit(rate_card text)
+  returns text
+  language sql stable owner credits_engine
+grant execute on function credits_private.main_unit to credits_owner;
+
+function credits_private.may_be_charged(purchase credits.purchases, at timestamp with time zone)
+  returns boolean
+  language sql immutable owner credits_engine
+grant execute on function credits_private.may_be_charged to credits_owner;
+
+function credits_private.member_allowed(account credits.accounts, member_id text, unit text, at timestamp with time zone)
+  returns numeric
   language plpgsql stable owner credits_engine
-grant execute on function credits_private.lots_at to credits_owner;
+grant execute on function credits_private.member_allowed to credits_owner;
 
 function credits_private.merge_catalog_table(staged text, target text, keys text[], scope text, when_missing text, at timestamp with time zone)
   returns TABLE(change text, what text, key text)
   language plpgsql volatile owner postgres
 grant execute on function credits_private.merge_catalog_table to credits_owner;
 
+function credits_private.multiplier(rate credits.card_rates, facts jsonb, at timestamp with time zone)
+  returns numeric
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.multiplier to credits_owner;
+
+function credits_private.new_entry(account_id text, unit text, kind text, at timestamp with time zone)
+  returns credits.entries
+  language plpgsql immutable owner credits_engine
+grant execute on function credits_private.new_entry to credits_owner;
+
+function credits_private.new_lot(account_id text, unit text, bucket text, amount numeric, starts_at timestamp with time zone, expires_at timestamp with time zone, source text)
+  returns credits.lots
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.new_lot to credits_owner;
+
 function credits_private.next_due(account_id text, period_end timestamp with time zone)
   returns timestamp with time zone
   language sql stable owner credits_engine
 grant execute on function credits_private.next_due to credits_owner;
+
+function credits_private.next_midnight(instant timestamp with time zone)
+  returns timestamp with time zone
+  language sql immutable owner credits_engine
+grant execute on function credits_private.next_midnight to credits_owner;
+
+function credits_private.next_period(account credits.accounts, at timestamp with time zone)
+  returns credits.accounts
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.next_period to credits_owner;
 
 function credits_private.next_refill(account credits.accounts, unit text)
   returns timestamp with time zone
@@ -1182,15 +1845,30 @@ function credits_private.now()
 grant execute on function credits_private.now to credits_analyst;
 grant execute on function credits_private.now to credits_owner;
 
+function credits_private.past_balances(account credits.accounts, at timestamp with time zone)
+  returns SETOF credits.balance
+  language sql stable owner credits_engine
+grant execute on function credits_private.past_balances to credits_owner;
+
 function credits_private.period_containing(plan credits.plans, anchor timestamp with time zone, at timestamp with time zone)
   returns integer
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.period_containing to credits_owner;
 
-function credits_private.post(entries credits.entries[], movements credits_private.movement[], lots credits.lots[] DEFAULT '{}'::credits.lots[])
-  returns SETOF credits.entries
+function credits_private.post(entry credits.entries, slices credits_private.slice[], new_lots credits.lots[] DEFAULT '{}'::credits.lots[])
+  returns credits.entries
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.post to credits_owner;
+
+function credits_private.project(account credits.accounts, until timestamp with time zone, meters_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone)
+  returns credits_private.projection
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.project to credits_owner;
+
+function credits_private.quote(account_id text, items credits.item[])
+  returns SETOF credits.quote_line
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.quote to credits_owner;
 
 function credits_private.rate_component(rate credits.card_rates, usage jsonb, multiplier numeric, OUT numerator numeric, OUT denominator numeric, OUT line jsonb)
   returns record
@@ -1198,19 +1876,29 @@ function credits_private.rate_component(rate credits.card_rates, usage jsonb, mu
 grant execute on function credits_private.rate_component to credits_owner;
 
 function credits_private.rate_items(rate_card text, plan text, top_ups boolean, items credits.item[], at timestamp with time zone)
-  returns SETOF credits_private.price
+  returns credits_private.price[]
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.rate_items to credits_owner;
 
-function credits_private.refuse(account credits.accounts, items credits.item[], line credits.quote_line)
+function credits_private.refills(account credits.accounts, plan credits.plans, at timestamp with time zone, granted jsonb, last_lot_id bigint)
+  returns credits_private.due_event[]
+  language sql stable owner credits_engine
+grant execute on function credits_private.refills to credits_owner;
+
+function credits_private.refuse(account credits.accounts, line credits.quote_line, member_id text)
   returns void
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.refuse to credits_owner;
 
-function credits_private.replayed_usage(account_id text, idempotency_key text, operation text, usage jsonb, member_id text)
-  returns SETOF credits.entries
+function credits_private.refuse_gate(account credits.accounts, gate credits.gates)
+  returns void
   language plpgsql stable owner credits_engine
-grant execute on function credits_private.replayed_usage to credits_owner;
+grant execute on function credits_private.refuse_gate to credits_owner;
+
+function credits_private.roll_over(lots credits.lots[], plan text, plan_ends boolean, at timestamp with time zone)
+  returns credits_private.projection
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.roll_over to credits_owner;
 
 function credits_private.round_fraction(numerator numeric, denominator numeric, scale integer, rounding text)
   returns numeric
@@ -1222,15 +1910,15 @@ function credits_private.same_rule(staged jsonb, present jsonb, at timestamp wit
   language sql stable owner credits_engine
 grant execute on function credits_private.same_rule to credits_owner;
 
-function credits_private.settle(account_ids text[], until timestamp with time zone)
-  returns integer
-  language plpgsql volatile owner credits_engine
-grant execute on function credits_private.settle to credits_owner;
-
 function credits_private.settled(account credits.accounts, at timestamp with time zone)
   returns credits.accounts
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.settled to credits_owner;
+
+function credits_private.smallest_pack(account credits.accounts, unit text, shortfall numeric)
+  returns text
+  language sql stable owner credits_engine
+grant execute on function credits_private.smallest_pack to credits_owner;
 
 function credits_private.specificity(match jsonb)
   returns integer
@@ -1242,10 +1930,25 @@ function credits_private.staged_rows()
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.staged_rows to credits_owner;
 
+function credits_private.take_back(lot credits.lots, amount numeric, at timestamp with time zone, reason text, purchase_id bigint)
+  returns credits.entries
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.take_back to credits_owner;
+
+function credits_private.take_plan(ended credits_private.due_event[], account credits.accounts, plan credits.plans, granted jsonb, at timestamp with time zone)
+  returns credits.accounts
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.take_plan to credits_owner;
+
 function credits_private.tiers_are_sound(tiers jsonb)
   returns boolean
   language plpgsql immutable owner credits_engine
 grant execute on function credits_private.tiers_are_sound to credits_owner;
+
+function credits_private.top_up_if_low(account credits.accounts, at timestamp with time zone)
+  returns void
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.top_up_if_low to credits_owner;
 
 function credits_private.top_ups_enabled(account_id text)
   returns boolean
@@ -1257,10 +1960,20 @@ function credits_private.trusted_usage(usage jsonb, plan text, top_ups boolean)
   language sql immutable owner credits_engine
 grant execute on function credits_private.trusted_usage to credits_owner;
 
+function credits_private.try_spend(request credits.spend_request, request_index integer)
+  returns SETOF credits.spend_result
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.try_spend to credits_owner;
+
 function credits_private.unmet_gate(account credits.accounts, top_ups boolean, items credits.item[])
   returns credits.gates
-  language sql stable owner credits_engine
+  language plpgsql stable owner credits_engine
 grant execute on function credits_private.unmet_gate to credits_owner;
+
+function credits_private.usable(lot credits.lots, at timestamp with time zone)
+  returns boolean
+  language sql immutable owner credits_engine
+grant execute on function credits_private.usable to credits_owner;
 
 function credits_private.usage_number(operation text, usage jsonb, field text, at_least numeric, at_most numeric, whole boolean)
   returns numeric
@@ -1271,3 +1984,29 @@ function credits_private.visible_account(account_id text)
   returns credits.accounts
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.visible_account to credits_owner;
+
+function credits_private.wake_worker(account_id text, purchase_id bigint)
+  returns void
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner postgres
+grant execute on function credits_private.wake_worker to credits_engine;
+grant execute on function credits_private.wake_worker to credits_owner;
+
+function credits_private.with_interrupted_period(account credits.accounts, plan credits.plans, interrupted credits.interrupted_periods)
+  returns credits.accounts
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.with_interrupted_period to credits_owner;
+
+function credits_private.with_period(account credits.accounts, plan credits.plans, anchor timestamp with time zone, at timestamp with time zone)
+  returns credits.accounts
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.with_period to credits_owner;
+
+function credits_private.without_plan(account credits.accounts)
+  returns credits.accounts
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.without_plan to credits_owner;
+
+function credits_private.write_down(account_id text, events credits_private.due_event[])
+  returns credits.accounts
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.write_down to credits_owner;

@@ -36,17 +36,33 @@ export interface CreditsAccounts {
    */
   account_id: string;
   /**
+   * false: additional credits are paused, only included ones are drawn.
+   */
+  additional_enabled: Generated<boolean>;
+  /**
+   * At most this much of the additional credits is drawn in a period, in the card's main unit; null: no limit.
+   */
+  additional_period_limit: Numeric | null;
+  /**
    * Sets the phase of the periods: they end at anchor + n periods.
    */
   anchor: Timestamp | null;
   /**
-   * Nothing falls due before this instant: the first period end or expiry ahead.
+   * The plan ends with the period, and the included credits with it.
+   */
+  cancels_at_period_end: Generated<boolean>;
+  /**
+   * Nothing falls due before this instant: the first period end, expiry of a lot or end of a hold ahead.
    */
   next_due_at: Generated<Timestamp>;
   /**
    * When the account was opened.
    */
   opened_at: Timestamp;
+  /**
+   * The plan that takes over at the period's end.
+   */
+  pending_plan: string | null;
   /**
    * End of the present period as last settled; the next refill is due then.
    */
@@ -56,7 +72,7 @@ export interface CreditsAccounts {
    */
   period_index: number | null;
   /**
-   * Start of the present period as last settled.
+   * When the present period began, as last settled.
    */
   period_start: Timestamp | null;
   /**
@@ -121,6 +137,10 @@ export interface CreditsCardMultipliers {
    * Where the figure comes from.
    */
   source: string | null;
+  /**
+   * How many attributes it matches on: more of them win.
+   */
+  specificity: Generated<number>;
   /**
    * Applies from this instant.
    */
@@ -189,6 +209,10 @@ export interface CreditsCardRates {
    */
   source: string | null;
   /**
+   * How many attributes it matches on: more of them win.
+   */
+  specificity: Generated<number>;
+  /**
    * Graduated prices: [{"up_to": 1, "price": 0}, {"price": 1.3}]; up_to counts in the measure, the last tier is open.
    */
   tiers: Json | null;
@@ -228,6 +252,10 @@ export interface CreditsEntries {
    */
   breakdown: Json | null;
   /**
+   * The hold that this entry captured.
+   */
+  hold_id: Int8 | null;
+  /**
    * The caller's key of the request.
    */
   idempotency_key: string | null;
@@ -255,6 +283,10 @@ export interface CreditsEntries {
    * What was used; null where nothing was, or where the items of a job differ.
    */
   operation: string | null;
+  /**
+   * The purchase that this entry credited or took back.
+   */
+  purchase_id: Int8 | null;
   /**
    * Why, as the caller put it.
    */
@@ -312,6 +344,135 @@ export interface CreditsGates {
   source: string | null;
 }
 
+export interface CreditsHoldLots {
+  /**
+   * Whose hold it is.
+   */
+  account_id: string;
+  /**
+   * How much was taken from it.
+   */
+  amount: Numeric;
+  /**
+   * The hold.
+   */
+  hold_id: Int8;
+  /**
+   * The lot.
+   */
+  lot_id: Int8;
+  /**
+   * The order in which the lots were drawn.
+   */
+  ordinal: number;
+  /**
+   * The unit of the hold.
+   */
+  unit: string;
+}
+
+export interface CreditsHolds {
+  /**
+   * Whose credits are held.
+   */
+  account_id: string;
+  /**
+   * How much was held; 0 for a unit that only the capture brought.
+   */
+  amount: Numeric;
+  /**
+   * When it was taken: the instant whose rates apply.
+   */
+  authorized_at: Timestamp;
+  /**
+   * What the amount consisted of.
+   */
+  breakdown: Json;
+  /**
+   * What was captured, to tell a repeated capture from another one.
+   */
+  capture_request: Json | null;
+  /**
+   * How much of it, or above it, was charged in the end.
+   */
+  captured: Generated<Numeric>;
+  /**
+   * When it was captured, released or expired.
+   */
+  ended_at: Timestamp | null;
+  /**
+   * It is over from this instant, unless captured or released before.
+   */
+  expires_at: Timestamp;
+  /**
+   * Counts the account's holds from 1.
+   */
+  hold_id: Int8;
+  /**
+   * The caller's key of the authorization.
+   */
+  idempotency_key: string | null;
+  /**
+   * The application's label of who asked for it.
+   */
+  member_id: string | null;
+  /**
+   * The application's own.
+   */
+  metadata: Json | null;
+  /**
+   * What it was authorized for; null where the items of the job differ.
+   */
+  operation: string | null;
+  /**
+   * The plan at the authorization: a capture is priced at its rates.
+   */
+  plan: string | null;
+  /**
+   * open, captured, released or expired.
+   */
+  status: Generated<string>;
+  /**
+   * Whether top-ups were enabled at the authorization.
+   */
+  top_ups: boolean;
+  /**
+   * The unit that is held.
+   */
+  unit: string;
+  /**
+   * The usage it was authorized for; a list of {operation, usage} where the job had several items.
+   */
+  usage: Json;
+}
+
+export interface CreditsInterruptedPeriods {
+  /**
+   * Whose period it is.
+   */
+  account_id: string;
+  /**
+   * The phase of its plan's periods.
+   */
+  anchor: Timestamp;
+  /**
+   * The sort of its plan: paid, or price 0.
+   */
+  paid: boolean;
+  /**
+   * When it ends or would have ended.
+   */
+  period_end: Timestamp;
+  /**
+   * Which period it is.
+   */
+  period_index: number;
+  /**
+   * When it began.
+   */
+  period_start: Timestamp;
+}
+
 export interface CreditsLots {
   /**
    * Whose lot it is.
@@ -326,9 +487,17 @@ export interface CreditsLots {
    */
   bucket: string;
   /**
+   * Whether the bucket counts as included or additional, copied likewise.
+   */
+  counts_as: string;
+  /**
    * The currency of the price, ISO 4217.
    */
   currency: string | null;
+  /**
+   * The bucket's place in the draw order, copied so that drawing needs no join.
+   */
+  draw_order: number;
   /**
    * Usable until just before this instant; null: without expiry.
    */
@@ -353,6 +522,10 @@ export interface CreditsLots {
    * Whether anything is available or held.
    */
   open: Generated<boolean>;
+  /**
+   * The plan whose allowance it is.
+   */
+  plan: string | null;
   /**
    * What was paid; null where nothing was.
    */
@@ -391,15 +564,97 @@ export interface CreditsLots {
   version: Generated<Int8>;
 }
 
+export interface CreditsMembers {
+  /**
+   * The team.
+   */
+  account_id: string;
+  /**
+   * When they were added.
+   */
+  added_at: Timestamp;
+  /**
+   * The application's id of the person.
+   */
+  member_id: string;
+  /**
+   * At most this much may they draw in a period, in the card's main unit; null: no cap.
+   */
+  period_cap: Numeric | null;
+  /**
+   * admin: may buy, configure and manage members; member: may not.
+   */
+  role: Generated<string>;
+}
+
+export interface CreditsMeters {
+  /**
+   * Whose meter it is.
+   */
+  account_id: string;
+  /**
+   * Level times seconds since charged_until, until read_at.
+   */
+  accrued: Generated<Numeric>;
+  /**
+   * The start of the UTC day that is not yet charged.
+   */
+  charged_until: Timestamp;
+  /**
+   * The present level, such as 12.5 GB.
+   */
+  level: Numeric;
+  /**
+   * The measure of the operation's rates: the mean level is charged as so much of it a day.
+   */
+  measure: string;
+  /**
+   * Counts the account's meters from 1.
+   */
+  meter_id: Int8;
+  /**
+   * The operation that is charged.
+   */
+  operation: string;
+  /**
+   * Since when the level holds, or since when it is accrued.
+   */
+  read_at: Timestamp;
+  /**
+   * What could not be charged because the credits had run out, in all.
+   */
+  shortfall: Generated<Numeric>;
+  /**
+   * What it is charged in.
+   */
+  unit: string;
+  /**
+   * The attributes of what is measured.
+   */
+  usage: Generated<Json>;
+}
+
 export interface CreditsOperations {
   /**
    * The heading it stands under on the rate card.
    */
   category: string;
   /**
+   * How many components its rates have ever had. Loading a catalog keeps these three counts; rating skips what is not there.
+   */
+  component_count: Generated<number>;
+  /**
    * What it does, and which usage it takes.
    */
   description: string | null;
+  /**
+   * How many gates stand before it.
+   */
+  gate_count: Generated<number>;
+  /**
+   * How many multipliers it has ever had.
+   */
+  multiplier_count: Generated<number>;
   /**
    * Its name for people.
    */
@@ -474,6 +729,25 @@ export interface CreditsPacks {
    * What it gives.
    */
   unit: Generated<string>;
+}
+
+export interface CreditsPaymentCustomers {
+  /**
+   * The account.
+   */
+  account_id: string;
+  /**
+   * The provider's own id of the customer.
+   */
+  customer_id: string;
+  /**
+   * The provider, such as "stripe".
+   */
+  provider: string;
+  /**
+   * When it was saved, or last changed.
+   */
+  saved_at: Timestamp;
 }
 
 export interface CreditsPlanAllowances {
@@ -693,6 +967,85 @@ export interface CreditsPromotions {
   unit: Generated<string>;
 }
 
+export interface CreditsPurchases {
+  /**
+   * Who buys.
+   */
+  account_id: string;
+  /**
+   * How much of it.
+   */
+  amount: Numeric;
+  /**
+   * When it was recorded.
+   */
+  created_at: Timestamp;
+  /**
+   * ISO 4217 code.
+   */
+  currency: string;
+  /**
+   * How often the charge of a top-up was declined in a row.
+   */
+  declines: Generated<number>;
+  /**
+   * The caller's key of the request.
+   */
+  idempotency_key: string | null;
+  /**
+   * pack, bought by a person; or top_up, by a balance below the threshold.
+   */
+  kind: string;
+  /**
+   * Who bought it.
+   */
+  member_id: string | null;
+  /**
+   * When the worker tries to charge a top-up again.
+   */
+  next_attempt_at: Timestamp | null;
+  /**
+   * The pack of the rate card.
+   */
+  pack: string | null;
+  /**
+   * The payment provider's id of the payment that settled it.
+   */
+  payment_reference: string | null;
+  /**
+   * What it costs, in whole currency units such as dollars.
+   */
+  price: Numeric;
+  /**
+   * Counts the account's purchases from 1.
+   */
+  purchase_id: Int8;
+  /**
+   * Why it failed or was reversed.
+   */
+  reason: string | null;
+  /**
+   * How much of it was reversed, taken back or not.
+   */
+  reversed_amount: Generated<Numeric>;
+  /**
+   * When the payment was reported.
+   */
+  settled_at: Timestamp | null;
+  /**
+   * What a reversal could not take back, because it was spent or held.
+   */
+  shortfall: Generated<Numeric>;
+  /**
+   * pending, settled, failed or reversed.
+   */
+  status: Generated<string>;
+  /**
+   * What is bought.
+   */
+  unit: string;
+}
+
 export interface CreditsRateCards {
   /**
    * The product's name for people.
@@ -745,6 +1098,10 @@ export interface CreditsTopUpSettings {
    */
   monthly_limit: Numeric | null;
   /**
+   * Why top-ups were turned off by themselves: the card was declined three times.
+   */
+  suspended_reason: string | null;
+  /**
    * Topped up when the total is below this, in the card's main unit.
    */
   threshold: Numeric | null;
@@ -784,10 +1141,16 @@ export interface DB {
   "credits.card_rates": CreditsCardRates;
   "credits.entries": CreditsEntries;
   "credits.gates": CreditsGates;
+  "credits.hold_lots": CreditsHoldLots;
+  "credits.holds": CreditsHolds;
+  "credits.interrupted_periods": CreditsInterruptedPeriods;
   "credits.lots": CreditsLots;
+  "credits.members": CreditsMembers;
+  "credits.meters": CreditsMeters;
   "credits.operations": CreditsOperations;
   "credits.pack_prices": CreditsPackPrices;
   "credits.packs": CreditsPacks;
+  "credits.payment_customers": CreditsPaymentCustomers;
   "credits.plan_allowances": CreditsPlanAllowances;
   "credits.plan_features": CreditsPlanFeatures;
   "credits.plan_prices": CreditsPlanPrices;
@@ -795,6 +1158,7 @@ export interface DB {
   "credits.postings": CreditsPostings;
   "credits.promotion_claims": CreditsPromotionClaims;
   "credits.promotions": CreditsPromotions;
+  "credits.purchases": CreditsPurchases;
   "credits.rate_cards": CreditsRateCards;
   "credits.top_up_prices": CreditsTopUpPrices;
   "credits.top_up_settings": CreditsTopUpSettings;

@@ -1,10 +1,22 @@
 /** The ledger's side of payments: what is to be paid, and what was. Each is one call of a function, as credits_service. */
-import type { PoolClient } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { asService } from '../tasks/as-service.ts';
 import type { Payment, PaymentProvider, PaymentReport } from './provider.ts';
 
 /** Lends a connection for as long as `work` takes. */
 export type WithClient = <Result>(work: (client: PoolClient) => Promise<Result>) => Promise<Result>;
+
+/** Lends connections of a pool, which must be able to `set role credits_service`. */
+export function lendingFrom(pool: Pool): WithClient {
+  return async (work) => {
+    const client = await pool.connect();
+    try {
+      return await work(client);
+    } finally {
+      client.release();
+    }
+  };
+}
 
 /** The purchase of a pack that is still to be paid. Throws the contract's PC404 and PC409. */
 export async function purchaseToPay(

@@ -87,7 +87,9 @@ export function stripeProvider(options: StripeOptions): PaymentProvider {
         const signature = headers['stripe-signature'] ?? '';
         event = stripe.webhooks.constructEvent(rawBody, signature, webhookSecret);
       } catch (error) {
-        throw new BadSignatureError((error as Error).message, { cause: error });
+        // Its first line; the rest is advice.
+        const [message] = (error as Error).message.split('\n');
+        throw new BadSignatureError(message.trim(), { cause: error });
       }
       return reportOf(stripe, event);
     },
@@ -234,7 +236,10 @@ async function returned(stripe: Stripe, chargeId: string): Promise<PaymentReport
   const disputes = await stripe.disputes.list({ charge: chargeId, limit: 100 });
   const disputed = disputes.data
     .filter(({ status }) => !/^(warning_.*|won|prevented)$/.test(status))
-    .reduce((sum, { amount }) => sum + amount, 0);
+    .reduce((sum, { amount, currency }) => {
+      // In another currency it says how much the bank took, which is all.
+      return sum + (currency === charge.currency ? amount : charge.amount);
+    }, 0);
   return about(intent.metadata, {
     kind: 'returned',
     reference: intent.id,

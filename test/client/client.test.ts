@@ -91,7 +91,7 @@ describe('a call', () => {
       }),
     ]);
     expect(await total(team)).toBe('80.00');
-    expect(await total(other)).toBe('100');
+    expect(await total(other)).toBe('100.00');
   });
 
   test('leaves to the database what is left out, and passes null as null', async () => {
@@ -126,16 +126,16 @@ describe('a call', () => {
   test('of each reading function', async () => {
     await credits.claim({ accountId: team, promotion: 'welcome', claimant: 'a@example.com' });
     expect(await credits.quote({ accountId: team, operation: 'image' })).toMatchObject([
-      { unit: 'credit', amount: '5.00', available: '130', affordable: true, blockedBy: null },
+      { unit: 'credit', amount: '5.00', available: '130.00', affordable: true, blockedBy: null },
     ]);
     expect(
       (await credits.balances({ accountId: team, at: new Date('2026-04-02T00:00:00Z') }))[0],
     ).toEqual({
       unit: 'credit',
-      included: '100',
-      additional: '30',
-      held: '0',
-      total: '130',
+      included: '100.00',
+      additional: '30.00',
+      held: '0.00',
+      total: '130.00',
       nextRefillAt: new Date('2026-05-01T00:00:00Z'),
     });
     expect(
@@ -162,7 +162,7 @@ describe('a call', () => {
     const given = { accountId: team, operation: 'image', idempotency_key: 'key' };
     const error = await rejection(credits.spend(given));
     expect(error).toBeInstanceOf(TypeError);
-    expect(await total(team)).toBe('100');
+    expect(await total(team)).toBe('100.00');
   });
 
   test('repeated with its key charges once', async () => {
@@ -254,11 +254,11 @@ describe('inside a transaction of the application', () => {
       await transaction(1, async (inside) => {
         expect((await inside.balances({ accountId: team }))[0].total).toBe('95.00');
         // Nobody else sees it yet.
-        expect(await total(team)).toBe('100');
+        expect(await total(team)).toBe('100.00');
       });
       expect(await renders()).toEqual([1]);
       expect(await total(team)).toBe('95.00');
-      expect(await total(other)).toBe('100');
+      expect(await total(other)).toBe('100.00');
     });
 
     test('a spend is undone with its row', async () => {
@@ -271,7 +271,7 @@ describe('inside a transaction of the application', () => {
         ),
       ).toBe(failure);
       expect(await renders()).toEqual([]);
-      expect(await total(team)).toBe('100');
+      expect(await total(team)).toBe('100.00');
       expect(await credits.activity({ accountId: team, kinds: ['usage'] })).toEqual([]);
     });
 
@@ -283,7 +283,7 @@ describe('inside a transaction of the application', () => {
       );
       expect(error).toBeInstanceOf(InsufficientCreditsError);
       expect(await renders()).toEqual([]);
-      expect(await total(team)).toBe('100');
+      expect(await total(team)).toBe('100.00');
     });
   });
 });

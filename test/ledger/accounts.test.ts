@@ -32,6 +32,10 @@ describe('open_account', () => {
         period_index: 0,
         period_start: new Date(NOON),
         period_end: new Date('2026-04-10T12:00:00Z'),
+        pending_plan: null,
+        cancels_at_period_end: false,
+        additional_enabled: true,
+        additional_period_limit: null,
         next_due_at: new Date('2026-04-10T12:00:00Z'),
         opened_at: new Date(NOON),
       },
@@ -69,13 +73,20 @@ describe('open_account', () => {
     ).toMatchObject([
       {
         period_index: 1,
-        period_start: new Date('2026-02-28T00:00:00Z'),
+        // The period that contains now, from now on: what was before is not the plan's.
+        period_start: new Date(NOON),
         period_end: new Date('2026-03-31T00:00:00Z'),
       },
     ]);
     expect(
       await open('future', { plan: 'atelier_pro', anchor: '2026-03-15T00:00:00Z' }),
-    ).toMatchObject([{ period_index: -1, period_end: new Date('2026-03-15T00:00:00Z') }]);
+    ).toMatchObject([
+      {
+        period_index: -1,
+        period_start: new Date(NOON),
+        period_end: new Date('2026-03-15T00:00:00Z'),
+      },
+    ]);
     expect(await totals('past')).toEqual({ credit: 100, minute: 10 });
     expect(await totals('future')).toEqual({ credit: 100, minute: 10 });
   });

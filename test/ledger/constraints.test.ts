@@ -95,8 +95,9 @@ describe('a lot', () => {
   test('cannot be inserted without a posting', async () => {
     expect(
       await refusal(`
-        insert into credits.lots (account_id, lot_id, unit, bucket, granted, starts_at, source)
-        values ('team', 3, 'credit', 'additional', 1000, now(), 'grant')`),
+        insert into credits.lots (account_id, lot_id, unit, bucket, draw_order, counts_as, granted, starts_at, source)
+        select 'team', 3, 'credit', b.bucket, b.draw_order, b.counts_as, 1000, now(), 'grant'
+        from credits.buckets b where b.bucket = 'additional'`),
     ).toEqual(unexplained);
   });
 
@@ -110,11 +111,16 @@ describe('a lot', () => {
     [`granted = 'NaN'`, 'amount_is_finite_and_not_negative'],
     [`granted = 'Infinity'`, 'amount_is_finite_and_not_negative'],
     [`spent = 'NaN'`, 'amount_is_finite_and_not_negative'],
-    [`price = 'NaN'`, 'lot_price_is_finite'],
-    ['price = -1', 'lot_price_is_finite'],
-    ['expires_at = starts_at', 'lot_is_usable_for_some_time'],
+    [`price = 'NaN'`, 'money_is_finite_and_not_negative'],
+    ['price = -1', 'money_is_finite_and_not_negative'],
+    [`expires_at = starts_at - interval '1 microsecond'`, 'lot_does_not_end_before_it_starts'],
     [`source = 'thin air'`, 'lot_source_is_known'],
     [`bucket = 'borrowed'`, 'lots_bucket_fkey'],
+    [`bucket = 'additional'`, 'lots_bucket_fkey'],
+    // The draw order is the bucket's, and so is what it counts as.
+    ['draw_order = 2', 'lots_bucket_fkey'],
+    [`counts_as = 'additional'`, 'lots_bucket_fkey'],
+    ['purchase_id = 1', 'lots_purchase_fkey'],
   ])('is never of %s', async (change, constraint) => {
     expect(
       await refusal(`update credits.lots set ${change} where account_id = 'team' and lot_id = 1`),

@@ -75,6 +75,8 @@ describe('spend', () => {
         breakdown: quoted.breakdown,
         idempotency_key: 'job-1',
         refunds_seq: null,
+        hold_id: null,
+        purchase_id: null,
         reason: null,
         occurred_at: new Date('2026-03-10T13:00:00Z'),
         recorded_at: new Date('2026-03-10T13:00:00Z'),
@@ -333,9 +335,10 @@ describe('a refused spend', () => {
     available: 100,
     shortfall: 1,
     next_refill_at: '2026-04-10T12:00:00+00:00',
+    smallest_pack: 'box',
   };
 
-  test('PC402 says what is short, and when there will be more', async () => {
+  test('PC402 says what is short, when there will be more, and which pack would do', async () => {
     expect(await creditsError(spend('video', seconds(101)))).toEqual({
       code: 'PC402',
       detail: { ...insufficient, next_refill_at: expect.any(String) },
@@ -348,6 +351,17 @@ describe('a refused spend', () => {
       code: 'PC402',
       detail: { required: 5, available: 0, shortfall: 5, next_refill_at: null },
     });
+    // The smallest one that makes up for the shortfall.
+    for (const [credits, smallest_pack] of [
+      [150, 'box'],
+      [150.01, 'crate'],
+      [600, 'crate'],
+      [600.01, null],
+    ] as const) {
+      expect(await creditsError(spend('video', seconds(credits)))).toMatchObject({
+        detail: { available: 100, smallest_pack },
+      });
+    }
   });
 
   test('PC403 says what would satisfy the gate', async () => {

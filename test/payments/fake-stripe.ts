@@ -56,7 +56,11 @@ export interface FakeStripe {
   /** Returns a part of a payment, in minor units. */
   refund(intent: StripeObject, amount: number): SignedEvent;
   /** The card's owner disputes a part of a payment, in minor units. */
-  dispute(intent: StripeObject, amount: number, status?: string): SignedEvent;
+  dispute(
+    intent: StripeObject,
+    amount: number,
+    options?: { status?: string; currency?: string },
+  ): SignedEvent;
   /** A payment that was processing is declined in the end. */
   failLate(intent: StripeObject): SignedEvent;
   /** An event of any sort, signed. */
@@ -132,7 +136,7 @@ export async function startFakeStripe(): Promise<FakeStripe> {
       charge.refunded = charge.amount_refunded === charge.amount;
       return fake.event('charge.refunded', charge);
     },
-    dispute(intent, amount, status = 'needs_response') {
+    dispute(intent, amount, { status = 'needs_response', currency = intent.currency } = {}) {
       const charge = chargeOf(intent);
       const dispute = {
         id: newId('dp'),
@@ -140,6 +144,7 @@ export async function startFakeStripe(): Promise<FakeStripe> {
         charge: charge.id,
         payment_intent: intent.id,
         amount,
+        currency,
         status,
         metadata: {},
       };

@@ -3,25 +3,12 @@ import type { WithClient } from '../../src/payments/ledger.ts';
 import type { PaymentProvider } from '../../src/payments/provider.ts';
 import { stripeProvider } from '../../src/payments/stripe.ts';
 import { chargeTopUp, chargeTopUps } from '../../src/tasks/charge-top-ups.ts';
-import type { TestDatabase } from '../support/database.ts';
 import type { FakeStripe } from './fake-stripe.ts';
 
 /** Stripe's provider, speaking to the fake, and to it once: a repetition is the worker's. */
 export function stripeOf(fake: FakeStripe): PaymentProvider {
   const { url, webhookSecret } = fake;
   return stripeProvider({ secretKey: 'sk_test_1', webhookSecret, apiUrl: url, retries: 0 });
-}
-
-/** Lends connections of the tests' pool. */
-export function lending({ pool }: TestDatabase): WithClient {
-  return async (work) => {
-    const client = await pool.connect();
-    try {
-      return await work(client);
-    } finally {
-      client.release();
-    }
-  };
 }
 
 /** A worker's two tasks, run here and now. `withClient` may be one that dies. */

@@ -1,7 +1,7 @@
 /** Top-ups charged by the worker at a Stripe that declines, breaks down, and charges without answering. */
 import { Logger, runMigrations, runOnce } from 'graphile-worker';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { WithClient } from '../../src/payments/ledger.ts';
+import { lendingFrom, type WithClient } from '../../src/payments/ledger.ts';
 import type { PaymentProvider } from '../../src/payments/provider.ts';
 import { chargeTopUp, chargeTopUps } from '../../src/tasks/charge-top-ups.ts';
 import { type Account, account, kioskDatabase } from '../purchases/kiosk.ts';
@@ -9,7 +9,7 @@ import type { Arguments } from '../support/calls.ts';
 import { type TestDatabase, verifyAfterEach } from '../support/database.ts';
 import { untilBlockedCount } from '../support/locks.ts';
 import { type FakeStripe, startFakeStripe } from './fake-stripe.ts';
-import { lending, stripeOf, worker } from './payments.ts';
+import { stripeOf, worker } from './payments.ts';
 
 let database: TestDatabase;
 let stripe: FakeStripe;
@@ -26,7 +26,7 @@ const at = (time: string) => database.setNow(`2026-03-10T${time}Z`);
 
 beforeAll(async () => {
   database = await kioskDatabase();
-  withClient = lending(database);
+  withClient = lendingFrom(database.pool);
 });
 beforeEach(async () => {
   await database.setNow(NOON);
@@ -261,6 +261,19 @@ describe('charged, and the answer never came', () => {
     await database.setNow('2026-03-13T12:00:00Z');
     await sweep();
     expect(charges()).toEqual([[250, 'usd']]);
+    expect(await team.total()).toBe(60);
+  });
+
+  test('and somebody takes it for a decline: the next try finds the payment', async () => {
+    await needsTopUp();
+    stripe.deaf = true;
+    await wake();
+    stripe.deaf = false;
+    await team.fail(1, 'no answer');
+    await at('13:00:00');
+    await sweep();
+    expect(charges()).toHaveLength(1);
+    expect(await topUp()).toMatchObject({ status: 'settled' });
     expect(await team.total()).toBe(60);
   });
 

@@ -1,7 +1,7 @@
 /** Packs paid by Stripe Checkout, and what its webhooks report: once, twice, late, early and in any order. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startCheckout } from '../../src/payments/checkout.ts';
-import type { WithClient } from '../../src/payments/ledger.ts';
+import { lendingFrom, type WithClient } from '../../src/payments/ledger.ts';
 import type { PaymentProvider } from '../../src/payments/provider.ts';
 import { stripeProvider } from '../../src/payments/stripe.ts';
 import { webhookHandler } from '../../src/payments/webhook.ts';
@@ -10,7 +10,7 @@ import type { Arguments } from '../support/calls.ts';
 import { creditsError, type TestDatabase, verifyAfterEach } from '../support/database.ts';
 import { backendPid, untilBlocked } from '../support/locks.ts';
 import { type FakeStripe, type SignedEvent, startFakeStripe } from './fake-stripe.ts';
-import { lending, stripeOf, worker } from './payments.ts';
+import { stripeOf, worker } from './payments.ts';
 
 let database: TestDatabase;
 let stripe: FakeStripe;
@@ -23,7 +23,7 @@ verifyAfterEach(() => database);
 
 beforeAll(async () => {
   database = await kioskDatabase();
-  withClient = lending(database);
+  withClient = lendingFrom(database.pool);
 });
 beforeEach(async () => {
   await database.setNow(NOON);
@@ -204,32 +204,34 @@ describe('a payment', () => {
     expect(await team.total()).toBe(200);
   });
 
-  test('that comes before the purchase is committed is to be sent again', async () => {
-    const client = await database.pool.connect();
+  test('that comes before the purchase is committed waits for it', async () => {
+    const buyer = await database.pool.connect();
+    const reporter = await database.pool.connect();
     try {
-      await client.query('begin');
-      await client.query(`select from credits.buy($1, 'small')`, [team.id]);
-      // As it would be paid by somebody very quick.
-      const metadata = { account_id: team.id, purchase_id: '1' };
-      const intent = { id: 'pi_early', object: 'payment_intent', metadata, customer: null };
-      const event = stripe.event('payment_intent.succeeded', intent);
-      // Bought in a transaction that holds the account's lock: the report waits for it, or does not see it.
-      const other = stripe.event('payment_intent.succeeded', {
-        ...intent,
-        metadata: { ...metadata, purchase_id: '2' },
+      await buyer.query('begin');
+      await buyer.query(`select from credits.buy($1, 'small')`, [team.id]);
+      const { body, headers } = stripe.event('payment_intent.succeeded', {
+        id: 'pi_early',
+        object: 'payment_intent',
+        metadata: { account_id: team.id, purchase_id: '1' },
+        customer: null,
       });
-      const early = receive(event);
-      await client.query('commit');
+      const pid = await backendPid(reporter);
+      const early = webhookHandler({ withClient: (work) => work(reporter), provider })(
+        body,
+        headers,
+      );
+      await untilBlocked(database.pool, pid);
+      await buyer.query('commit');
       expect(await early).toMatchObject({ status: 200 });
-      expect(await send(other)).toEqual([404]);
-      await team.one('buy', { pack: 'small' });
-      expect(await purchase(1)).toMatchObject({ status: 'pending' });
     } finally {
-      client.release();
+      buyer.release();
+      reporter.release();
     }
+    expect(await team.total()).toBe(200);
   });
 
-  test('that comes before the account is there is to be sent again, and is then counted', async () => {
+  test('of what is not known yet is to be sent again, and is then counted', async () => {
     const stranger = account(database, `${team.id} new`);
     const intent = {
       id: 'pi_early',
@@ -450,8 +452,16 @@ describe('a dispute', () => {
 
   test('that only asks takes nothing', async () => {
     const intent = await bought();
-    expect(await send(stripe.dispute(intent, 900, 'warning_needs_response'))).toEqual([200]);
+    expect(await send(stripe.dispute(intent, 900, { status: 'warning_needs_response' }))).toEqual([
+      200,
+    ]);
     expect(await purchase()).toMatchObject({ status: 'settled', reversed_amount: 0 });
+  });
+
+  test('in the currency of the bank is of the whole', async () => {
+    const intent = await bought();
+    expect(await send(stripe.dispute(intent, 832, { currency: 'eur' }))).toEqual([200]);
+    expect(await purchase()).toMatchObject({ status: 'reversed', reversed_amount: 200 });
   });
 
   test('before the payment is reported bars it', async () => {

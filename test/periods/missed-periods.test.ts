@@ -79,7 +79,10 @@ test('what was carried, capped and outlived along the way comes to the same as i
   for (const timeline of [asleep, awake]) await timeline.spend(70);
   for (const end of ENDS) {
     await awake.setNow(end);
-    await database().query('select credits_private.settle(array[$1], $2)', [awake.accountId, end]);
+    await database().query(
+      'select credits_private.settled(a, $2) from credits.accounts a where a.account_id = $1',
+      [awake.accountId, end],
+    );
     expect(await asleep.credits()).toEqual(await awake.credits());
   }
   expect(await asleep.log()).toHaveLength(2);

@@ -238,6 +238,14 @@ describe('there is none', () => {
     expect(await team.purchases()).toEqual([]);
   });
 
+  test('of an amount that costs more than any price: the spend goes through', async () => {
+    await team.opened(0, { rate_card: 'yatai' });
+    await team.one('grant', { amount: 100, unit: 'coin' });
+    await team.topUps({ amount: '1e12' });
+    await team.spend(50);
+    expect(await team.purchases()).toEqual([]);
+  });
+
   test('where the card has no price for it', async () => {
     await team.opened(100, { rate_card: 'stall' });
     await team.topUps();
@@ -408,16 +416,19 @@ describe('configure_top_up', () => {
         detail: { field, reason: 'too_fine' },
       });
     }
-    for (const amount of [0, -1, 'NaN', 'Infinity', '1e13']) {
+    for (const [amount, reason] of [
+      [0, 'not_positive'],
+      [-1, 'not_positive'],
+      ['NaN', 'not_positive'],
+      ['Infinity', 'not_positive'],
+      ['1e13', 'too_large'],
+      [0.001, 'too_fine'],
+    ]) {
       expect(await creditsError(configure({ enabled: true, amount }))).toMatchObject({
         code: 'PC422',
-        detail: { field: 'amount', reason: 'not_positive' },
+        detail: { field: 'amount', reason },
       });
     }
-    expect(await creditsError(configure({ enabled: true, amount: 0.001 }))).toMatchObject({
-      code: 'PC422',
-      detail: { field: 'amount', reason: 'too_fine' },
-    });
     expect(await creditsError(configure({ enabled: null }))).toMatchObject({
       code: 'PC422',
       detail: { field: 'enabled', reason: 'missing' },

@@ -30,7 +30,7 @@ test('the first catalog loads, and costs what the text says', async () => {
       `select unit, amount, available from credits.quote('team-1', 'clip', $1)`,
       [usage],
     ),
-  ).toEqual([{ unit: 'credit', amount: '32.00', available: '300' }]);
+  ).toEqual([{ unit: 'credit', amount: '32.00', available: '300.00' }]);
 });
 
 describe('the recipes', () => {

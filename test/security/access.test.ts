@@ -14,15 +14,44 @@ const READERS = ['credits_service', 'credits_member', 'credits_analyst'];
 const CLAIMS = { account_id: 'team', member_id: 'ada', member_role: 'admin' };
 const DENIED = { code: '42501' };
 
+/** What the engine may do besides reading: what its functions need, and no more. */
+const WRITTEN: Record<string, string> = {
+  accounts: 'INSERT, SELECT, UPDATE',
+  entries: 'INSERT, SELECT',
+  hold_lots: 'INSERT, SELECT',
+  holds: 'INSERT, SELECT, UPDATE',
+  interrupted_periods: 'INSERT, SELECT, UPDATE',
+  lots: 'INSERT, SELECT, UPDATE',
+  members: 'DELETE, INSERT, SELECT, UPDATE',
+  meters: 'INSERT, SELECT, UPDATE',
+  payment_customers: 'INSERT, SELECT, UPDATE',
+  postings: 'INSERT, SELECT',
+  promotion_claims: 'INSERT, SELECT',
+  purchases: 'INSERT, SELECT, UPDATE',
+  top_up_settings: 'INSERT, SELECT, UPDATE',
+};
+
+/** What members do not read, their own account's rows neither. */
+const NOT_FOR_MEMBERS = ['payment_customers', 'promotion_claims'];
+
+// Two accounts that have a row in every table: holds 1 to 4 are open, purchases 1 to 5 pending, and grace is an admin.
 beforeAll(async () => {
   database = await atelierDatabase();
   for (const account_id of ['team', 'other']) {
-    await call(database.pool, 'open_account', { account_id, plan: 'atelier_pro' });
-    await call(database.pool, 'spend', { account_id, operation: 'image' });
-    await call(database.pool, 'claim', { account_id, promotion: 'welcome', claimant: account_id });
-    await database.query('insert into credits.top_up_settings (account_id) values ($1)', [
-      account_id,
-    ]);
+    const doing = (name: string, args: Arguments) =>
+      call(database.pool, name, { account_id, ...args });
+    await doing('open_account', { plan: 'atelier_pro' });
+    await doing('spend', { operation: 'image' });
+    await doing('cancel_subscription', { immediately: true });
+    await doing('subscribe', { plan: 'atelier_pro' });
+    await doing('claim', { promotion: 'welcome', claimant: account_id });
+    await doing('grant', { amount: 1000 });
+    await doing('configure_top_up', { enabled: false, threshold: 10, amount: 20 });
+    await doing('add_member', { member_id: 'grace', role: 'admin' });
+    await doing('record_meter', { operation: 'storage', quantity: 1 });
+    await doing('save_payment_customer', { provider: 'bank', customer_id: account_id });
+    for (let i = 0; i < 4; i++) await doing('authorize', { operation: 'image' });
+    for (let i = 0; i < 5; i++) await doing('buy', { pack: 'box' });
   }
   const names = async (where: string) =>
     (
@@ -83,17 +112,10 @@ describe('the grants', () => {
          and a.grantee <> c.relowner
        group by 1, 2 order by 1, 2`,
     );
-    const written: Record<string, string> = {
-      accounts: 'INSERT, SELECT, UPDATE',
-      entries: 'INSERT, SELECT',
-      lots: 'INSERT, SELECT, UPDATE',
-      postings: 'INSERT, SELECT',
-      promotion_claims: 'INSERT, SELECT',
-    };
     const expected = tables.flatMap((table) => [
       { table, role: 'credits_analyst', privileges: 'SELECT' },
-      { table, role: 'credits_engine', privileges: written[table] ?? 'SELECT' },
-      ...(table === 'promotion_claims'
+      { table, role: 'credits_engine', privileges: WRITTEN[table] ?? 'SELECT' },
+      ...(NOT_FOR_MEMBERS.includes(table)
         ? []
         : [{ table, role: 'credits_member', privileges: 'SELECT' }]),
       { table, role: 'credits_service', privileges: 'SELECT' },
@@ -131,6 +153,8 @@ describe('the grants', () => {
       // What these may call is reached from credits.activity and from the reports, which run with their caller's rights.
       { name: 'check_account', roles: everybody },
       { name: 'now', roles: 'credits_analyst' },
+      // It is not the engine's own.
+      { name: 'wake_worker', roles: 'credits_engine' },
     ]);
   });
 
@@ -209,15 +233,15 @@ describe.each(ROLES)('%s', (role) => {
          where attrelid = ('credits.' || $1)::regclass and attnum > 0 and attidentity = '' limit 1`,
         [table],
       );
-      for (const [command, statement] of [
-        ['insert', `insert into credits.${table} default values`],
-        ['update', `update credits.${table} set ${column} = ${column} where false`],
-        ['delete', `delete from credits.${table} where false`],
-        ['truncate', `truncate credits.${table}`],
-        ['lock', `lock table credits.${table} in exclusive mode`],
-      ]) {
-        // What the engine may, the grants say; here it is about what nobody may.
-        if (role === 'credits_engine' && command !== 'delete' && command !== 'truncate') continue;
+      for (const [command, statement, needs] of [
+        ['insert', `insert into credits.${table} default values`, /INSERT/],
+        ['update', `update credits.${table} set ${column} = ${column} where false`, /UPDATE/],
+        ['delete', `delete from credits.${table} where false`, /DELETE/],
+        ['truncate', `truncate credits.${table}`, /TRUNCATE/],
+        ['lock', `lock table credits.${table} in exclusive mode`, /UPDATE|DELETE|TRUNCATE/],
+      ] as const) {
+        // What the engine may, the grants say; here it is about what they do not.
+        if (role === 'credits_engine' && needs.test(WRITTEN[table] ?? 'SELECT')) continue;
         expect({ table, command, ...(await sqlError(as(role, CLAIMS, statement))) }).toEqual({
           table,
           command,
@@ -250,8 +274,14 @@ describe('the engine', () => {
   });
 });
 
-/** Every function, who may call it, and a call. `reader`: the service, or a member with claims for the account. */
-const FUNCTIONS: Record<string, ['anyone' | 'reader' | 'auditor' | 'service', Arguments]> = {
+/**
+ * Every function, who may call it, and a call. `reader`: the service, or a member with claims for the account. `admin`: the
+ * same, the member being an admin.
+ */
+const FUNCTIONS: Record<
+  string,
+  ['anyone' | 'reader' | 'admin' | 'auditor' | 'service', Arguments]
+> = {
   item: ['anyone', { operation: 'image' }],
   quote: ['reader', { account_id: 'team', operation: 'image' }],
   quote_items: ['reader', { account_id: 'team', items: [['image']] }],
@@ -262,11 +292,47 @@ const FUNCTIONS: Record<string, ['anyone' | 'reader' | 'auditor' | 'service', Ar
   rates: ['reader', { account_id: 'team' }],
   verify: ['auditor', { account_id: 'team' }],
   open_account: ['service', { account_id: 'team' }],
+  cancel_subscription: ['service', { account_id: 'team' }],
   subscribe: ['service', { account_id: 'team', plan: 'atelier_pro' }],
   spend: ['service', { account_id: 'team', operation: 'image' }],
   spend_items: ['service', { account_id: 'team', items: [['image']] }],
+  spend_many: ['service', { requests: [{ account_id: 'team', operation: 'image' }] }],
+  authorize: ['service', { account_id: 'team', operation: 'image' }],
+  authorize_items: ['service', { account_id: 'team', items: [['image']] }],
+  capture: ['service', { account_id: 'team', hold_id: 1 }],
+  capture_items: ['service', { account_id: 'team', hold_id: 2, items: [['image']] }],
+  release: ['service', { account_id: 'team', hold_id: 3 }],
+  refund: ['service', { account_id: 'team', seq: 3 }],
   grant: ['service', { account_id: 'team', amount: 1 }],
+  revoke: ['service', { account_id: 'team', lot_id: 3, amount: 1 }],
   claim: ['service', { account_id: 'team', promotion: 'trial', claimant: 'ada' }],
+  record_meter: ['service', { account_id: 'team', operation: 'storage', quantity: 2 }],
+  buy: ['admin', { account_id: 'team', pack: 'box' }],
+  purchase_to_pay: ['service', { account_id: 'team', purchase_id: 1 }],
+  settle_purchase: ['service', { account_id: 'team', purchase_id: 2, payment_reference: 'paid' }],
+  fail_purchase: ['service', { account_id: 'team', purchase_id: 3, reason: 'declined' }],
+  reverse_purchase: ['service', { account_id: 'team', purchase_id: 2, reason: 'chargeback' }],
+  reverse_payment: [
+    'service',
+    {
+      account_id: 'team',
+      purchase_id: 4,
+      payment_reference: 'paid too',
+      paid: 6,
+      returned: 3,
+      reason: 'refund',
+    },
+  ],
+  save_payment_customer: [
+    'service',
+    { account_id: 'team', provider: 'bank', customer_id: 'customer' },
+  ],
+  configure_top_up: ['admin', { account_id: 'team', enabled: true }],
+  configure_additional: ['admin', { account_id: 'team', enabled: true }],
+  add_member: ['admin', { account_id: 'team', member_id: 'alan' }],
+  remove_member: ['admin', { account_id: 'team', member_id: 'alan' }],
+  top_up_due: ['service', { account_id: 'team', purchase_id: 5 }],
+  top_ups_due: ['service', {}],
   settle_due: ['service', {}],
 };
 const of = (who: string) => Object.entries(FUNCTIONS).filter(([, [by]]) => by === who);
@@ -308,7 +374,7 @@ describe('the functions', () => {
   });
 
   test('PC403 for a member who asks for another account, be it there or not', async () => {
-    for (const [name, [, args]] of of('reader')) {
+    for (const [name, [, args]] of [...of('reader'), ...of('admin')]) {
       for (const account_id of ['other', 'nobody', 'TEAM', 'team ', '']) {
         expect(
           await creditsError(callAs('credits_member', CLAIMS, name, { ...args, account_id })),
@@ -319,7 +385,7 @@ describe('the functions', () => {
 
   test('PC403 for a member without claims, or with empty ones', async () => {
     for (const claims of [{}, { account_id: '' }, { member_id: 'ada', member_role: 'admin' }]) {
-      for (const [name, [, args]] of of('reader')) {
+      for (const [name, [, args]] of [...of('reader'), ...of('admin')]) {
         for (const account_id of ['team', '']) {
           expect(
             await creditsError(
@@ -348,6 +414,60 @@ describe('the functions', () => {
     }
   });
 
+  const notAnAdmin = (member_id: string | null) => ({
+    code: 'PC403',
+    detail: { requires: 'admin', member_id },
+    hint: expect.any(String),
+  });
+  /** The arguments of an admin's call that say who is acting. */
+  const acting = (name: string, member_id: string | null) => ({
+    [/_member$/.test(name) ? 'acting_member_id' : 'member_id']: member_id,
+  });
+
+  test('administer for a member whose claims say admin, whatever the table of members says', async () => {
+    for (const [name, [, args]] of of('admin')) {
+      const [row] = await callAs('credits_member', CLAIMS, name, args);
+      expect(row).toMatchObject({ account_id: 'team' });
+    }
+  });
+
+  test('PC403 for a member whose claims do not, even in the name of an admin', async () => {
+    for (const [name, [, args]] of of('admin')) {
+      for (const member_role of ['member', 'service', 'Admin', '']) {
+        for (const member_id of [null, 'grace']) {
+          const named = { ...args, ...acting(name, member_id) };
+          // The claims come from a token, and count for more than an argument.
+          expect(
+            await creditsError(callAs('credits_member', { ...CLAIMS, member_role }, name, named)),
+          ).toEqual(notAnAdmin('ada'));
+          expect(
+            await creditsError(
+              callAs('credits_member', { account_id: 'team', member_role }, name, named),
+            ),
+          ).toEqual(notAnAdmin(null));
+        }
+      }
+    }
+  });
+
+  test('administer for the service in the name of an admin, and PC403 in that of anyone else', async () => {
+    await call(database.pool, 'add_member', { account_id: 'team', member_id: 'linus' });
+    for (const [name, [, args]] of of('admin')) {
+      const [row] = await callAs('credits_service', {}, name, {
+        ...args,
+        ...acting(name, 'grace'),
+      });
+      expect(row).toMatchObject({ account_id: 'team' });
+      for (const member_id of ['linus', 'nobody', 'Grace', '']) {
+        const named = { ...args, ...acting(name, member_id) };
+        // What a member's claims say is no matter to the service.
+        expect(await creditsError(callAs('credits_service', CLAIMS, name, named))).toEqual(
+          notAnAdmin(member_id),
+        );
+      }
+    }
+  });
+
   test('PC403 for a member who would audit', async () => {
     for (const args of [{ account_id: 'team' }, {}]) {
       expect(await creditsError(callAs('credits_member', CLAIMS, 'verify', args))).toEqual({
@@ -361,7 +481,7 @@ describe('the functions', () => {
   test('audit for the analyst, and otherwise know no analyst: claims are for members', async () => {
     expect(await callAs('credits_analyst', {}, 'verify', {})).toEqual([]);
     expect(await callAs('credits_analyst', {}, 'verify', { account_id: 'team' })).toEqual([]);
-    for (const [name, [, args]] of of('reader')) {
+    for (const [name, [, args]] of [...of('reader'), ...of('admin')]) {
       expect(await creditsError(callAs('credits_analyst', CLAIMS, name, args))).toEqual(
         notTheAccount('team'),
       );
@@ -374,8 +494,7 @@ describe('a member', () => {
     as('credits_member', claims, `select account_id from credits.${table} group by 1`);
 
   test('reads in every table the rows of one account', async () => {
-    for (const table of accountTables) {
-      if (table === 'promotion_claims') continue;
+    for (const table of accountTables.filter((name) => !NOT_FOR_MEMBERS.includes(name))) {
       expect([table, await rows(table, CLAIMS)]).toEqual([table, [{ account_id: 'team' }]]);
       expect(
         await as(
@@ -387,10 +506,12 @@ describe('a member', () => {
     }
   });
 
-  test('does not read who claimed a promotion: that names people of other accounts', async () => {
-    expect(
-      await sqlError(as('credits_member', CLAIMS, 'select from credits.promotion_claims')),
-    ).toEqual(DENIED);
+  test('does not read who claimed a promotion, or who the account is at a payment provider', async () => {
+    for (const table of NOT_FOR_MEMBERS) {
+      expect(await sqlError(as('credits_member', CLAIMS, `select from credits.${table}`))).toEqual(
+        DENIED,
+      );
+    }
   });
 
   test('reads nothing without a claim to an account, or with an empty one', async () => {
@@ -400,8 +521,7 @@ describe('a member', () => {
       { account_id: 'nobody' },
       { member_id: 'team' },
     ]) {
-      for (const table of accountTables) {
-        if (table === 'promotion_claims') continue;
+      for (const table of accountTables.filter((name) => !NOT_FOR_MEMBERS.includes(name))) {
         expect([table, await rows(table, claims as Record<string, string>)]).toEqual([table, []]);
       }
     }

@@ -13,7 +13,8 @@ insert into catalog_operations (operation, category, name) values
   ('upscale', 'Pictures', 'Upscale'),
   ('video', 'Video', 'Video'),
   ('film', 'Video', 'Film'),
-  ('edit', 'Tools', 'Edit');
+  ('edit', 'Tools', 'Edit'),
+  ('storage', 'Tools', 'Storage');
 
 insert into catalog_rates (operation, component, match, unit, price, measure, per, quantity_rounding) values
   ('image', 'base', '{}', 'credit', 5, null, 1, 'exact'),
@@ -23,7 +24,8 @@ insert into catalog_rates (operation, component, match, unit, price, measure, pe
   ('video', 'base', '{"quality": "ultra"}', 'credit', 40, 'seconds', 60, 'exact'),
   ('film', 'base', '{}', 'credit', 20, null, 1, 'exact'),
   ('film', 'footage', '{}', 'minute', 1, 'seconds', 60, 'up'),
-  ('edit', 'base', '{}', 'credit', 0, null, 1, 'exact');
+  ('edit', 'base', '{}', 'credit', 0, null, 1, 'exact'),
+  ('storage', 'base', '{}', 'credit', 1, 'gb_days', 1, 'exact');
 
 insert into catalog_multipliers (operation, multiplier_group, match, factor) values
   ('image', 'resolution', '{"resolution": "4K"}', 2);
@@ -52,6 +54,17 @@ insert into catalog_features (plan, feature, value) values
 insert into catalog_gates (operation, requires, plans) values
   ('print', 'plan', '{atelier_pro,atelier_studio}'),
   ('upscale', 'top_ups', null);
+
+insert into catalog_packs (pack, name, amount) values
+  ('box', 'Box', 50),
+  ('crate', 'Crate', 500);
+
+insert into catalog_pack_prices (pack, currency, price) values
+  ('box', 'USD', 6),
+  ('crate', 'USD', 50);
+
+insert into catalog_top_up_prices (currency, price) values
+  ('USD', 0.12);
 
 insert into catalog_promotions (promotion, name, amount, expires_after) values
   ('welcome', 'Verified e-mail', 30, null),

@@ -20,6 +20,11 @@ export function callText(name: string, args: Arguments): { text: string; values:
       return `items => array(
         select (i ->> 'operation', i -> 'usage')::credits.item from jsonb_array_elements($${values.length}) i)`;
     }
+    if (argument === 'requests') {
+      values.push(JSON.stringify(value));
+      return `requests => array(
+        select jsonb_populate_record(null::credits.spend_request, r) from jsonb_array_elements($${values.length}) r)`;
+    }
     values.push(argument === 'usage' || argument === 'metadata' ? JSON.stringify(value) : value);
     return `${argument} => $${values.length}`;
   });

@@ -26,7 +26,7 @@ export async function giveLots(
     'select coalesce(max(lot_id), 0)::int as last from credits.lots where account_id = $1',
     [accountId],
   );
-  const drafts = lots.map((lot, index) => ({
+  const drafts = lots.map((lot) => ({
     unit: 'credit',
     bucket: 'additional',
     priority: 100,
@@ -35,22 +35,23 @@ export async function giveLots(
     currency: lot.price === undefined ? null : 'USD',
     ...lot,
     account_id: accountId,
-    lot_id: rows[0].last + index + 1,
     granted: lot.amount,
   }));
   await on.query(
-    `with draft as (select d.* from jsonb_populate_recordset(null::credits.lots, $2) d)
-     select credits_private.post(
-       array(select credits_private.draft_entry($1, row_number() over (order by d.lot_id)::int, d.unit, 'grant', $3) from draft d),
-       array(
-         select ($1, row_number() over (order by d.lot_id), 1, d.lot_id, d.granted, 0, 0)::credits_private.movement
-         from draft d),
-       array(select d::credits.lots from draft d))`,
+    `select credits_private.post(
+       credits_private.new_entry($1, d.draft ->> 'unit', 'grant', $3), '{}',
+       array[jsonb_populate_record(null::credits.lots, d.draft || d.bucket)])
+     from (
+       select l.draft, jsonb_build_object('draw_order', b.draw_order, 'counts_as', b.counts_as) as bucket
+       from jsonb_array_elements($2) with ordinality l (draft, place)
+       join credits.buckets b on b.bucket = l.draft ->> 'bucket'
+       order by l.place
+     ) d`,
     [accountId, JSON.stringify(drafts), at],
   );
   await on.query(
     `update credits.accounts a set next_due_at = credits_private.next_due(a.account_id, a.period_end) where a.account_id = $1`,
     [accountId],
   );
-  return drafts.map((draft) => draft.lot_id);
+  return drafts.map((_, index) => rows[0].last + index + 1);
 }

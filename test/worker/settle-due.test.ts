@@ -140,10 +140,10 @@ describe('a year without a worker', () => {
     await database.setNow('2027-03-10T12:00:00Z');
 
     const [credit, minute] = await balances('resets');
-    expect(credit).toMatchObject({ unit: 'credit', included: '100', additional: '30' });
+    expect(credit).toMatchObject({ unit: 'credit', included: '100.00', additional: '30.00' });
     expect(minute).toMatchObject({ unit: 'minute', included: '10', additional: '0' });
     const [carried] = await balances('carries');
-    expect(carried).toMatchObject({ included: '520', additional: '0' });
+    expect(carried).toMatchObject({ included: '520.00', additional: '0.00' });
     expect(await logOf('resets')).toEqual(before);
 
     await work();

@@ -1,0 +1,128 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { loadCatalogData } from '../support/catalog.ts';
+import { type Account, NOON, workshop } from '../support/workshop.ts';
+import { allowance, CATALOG, isPaid, PLANS, type PlanName, PRICES } from './plans.ts';
+
+const shop = workshop(async (database) => {
+  await loadCatalogData(database.pool, CATALOG);
+  await database.query(PRICES);
+});
+
+const HOUR = 3_600_000;
+const NAMES = Object.keys(PLANS) as PlanName[];
+const UNITS = ['credit', 'minute'] as const;
+
+type Step =
+  | { do: 'subscribe'; plan: PlanName }
+  | { do: 'cancel'; immediately: boolean }
+  | { do: 'use'; hold: boolean }
+  | { do: 'wait'; hours: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('subscribe' as const),
+      plan: fc.constantFrom(...NAMES),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('cancel' as const), immediately: fc.boolean() }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('use' as const), hold: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('wait' as const),
+      hours: fc.oneof(fc.integer({ min: 1, max: 200 }), fc.constant(24 * 31)),
+    }),
+  },
+);
+
+const lasting = (plan: PlanName) => !('cadence' in PLANS[plan] && PLANS[plan].cadence === 'none');
+
+/** The most that one of these plans gives of a unit. */
+const largest = (plans: PlanName[], unit: 'credit' | 'minute') =>
+  Math.max(0, ...plans.map((plan) => allowance(plan, unit)));
+
+async function take(team: Account, step: Step): Promise<void> {
+  if (step.do === 'subscribe') await team.one('subscribe', { plan: step.plan });
+  else if (step.do === 'cancel')
+    await team.one('cancel_subscription', { immediately: step.immediately });
+  else if (step.do === 'use') {
+    const { total } = await team.balance();
+    if (total > 0) await (step.hold ? team.hold(total) : team.spend(total));
+  }
+}
+
+test('no sequence of changes is granted more in a period than the largest of its plans gives', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 2, maxLength: 14, size: 'max' }),
+      async (steps) => {
+        let now = Date.parse(NOON);
+        await shop.at(NOON);
+        const team = await shop.team();
+        const seen: { paid: boolean; start: number; end: number }[] = [];
+        for (const next of steps) {
+          if (next.do === 'wait') {
+            now += next.hours * HOUR;
+            await shop.at(new Date(now).toISOString());
+          } else await take(team, next);
+          const row = await team.row();
+          if (row.period_end === null) continue;
+          const period = {
+            paid: isPaid(row.plan),
+            start: row.period_start.getTime(),
+            end: row.period_end.getTime(),
+          };
+          if (seen.every(({ paid, start }) => paid !== period.paid || start !== period.start))
+            seen.push(period);
+        }
+
+        const lots = (await team.lots()).filter(({ source }) => source === 'refill');
+        const granted = (
+          paid: boolean,
+          unit: string,
+          among: (lot: { plan: PlanName; starts_at: Date }) => boolean,
+        ) =>
+          lots
+            .filter((lot) => lot.unit === unit && isPaid(lot.plan) === paid && among(lot))
+            .reduce((sum, lot) => sum + lot.granted, 0);
+        const used = NAMES.filter((plan) =>
+          steps.some((step) => step.do === 'subscribe' && step.plan === plan),
+        );
+        for (const unit of UNITS) {
+          for (const { paid, start, end } of seen) {
+            const within = ({ plan, starts_at }: { plan: PlanName; starts_at: Date }) =>
+              lasting(plan) && starts_at.getTime() >= start && starts_at.getTime() < end;
+            expect(granted(paid, unit, within)).toBeLessThanOrEqual(
+              largest(
+                used.filter((plan) => isPaid(plan) === paid && lasting(plan)),
+                unit,
+              ),
+            );
+          }
+          for (const paid of [false, true]) {
+            expect(granted(paid, unit, ({ plan }) => !lasting(plan))).toBeLessThanOrEqual(
+              largest(
+                used.filter((plan) => isPaid(plan) === paid && !lasting(plan)),
+                unit,
+              ),
+            );
+          }
+        }
+        // Periods of one sort follow each other.
+        for (const a of seen) {
+          for (const b of seen) {
+            if (a !== b && a.paid === b.paid)
+              expect(a.end <= b.start || b.end <= a.start).toBe(true);
+          }
+        }
+      },
+    ),
+    { numRuns: 100, interruptAfterTimeLimit: 20_000 },
+  );
+});
