@@ -107,7 +107,7 @@ program
     const { configuredProvider } = await import('./payments/configured.ts');
     const provider = configuredProvider(config, null);
     const worker = await startWorker({ connectionString, provider, log: print });
-    print(`Working, with ${provider.name}.`);
+    print(`Working. Payments: ${provider.name}.`);
     await Promise.race([signal, worker.ended]);
     await worker.stop();
   });
