@@ -265,16 +265,17 @@ begin
 end
 $$;
 
--- What a day of a meter costs, drawn from lots as far as they reach: the entry, its slices, and the lots after it. A price
--- that the card no longer has must not stop the account: then nothing is charged.
+-- What a day of a meter costs, drawn from lots as far as they reach: the entry, its slices, and the lots after it; before: what
+-- fell due before it. A price that the card no longer has must not stop the account: then nothing is charged.
 create or replace function credits_private.charge_meter(
-  account credits.accounts, lots credits.lots[], meter credits.meters, at timestamptz)
+  account credits.accounts, lots credits.lots[], meter credits.meters, at timestamptz, before credits_private.due_event[])
 returns credits_private.projection
 language plpgsql stable
 as $$
 declare
   result credits_private.projection;
   slices credits_private.slice[];
+  additional_allowed numeric;
   item credits.item;
   price credits_private.price;
   slice credits_private.slice;
@@ -290,7 +291,15 @@ begin
     price := (meter.unit, 0, jsonb_build_array(jsonb_build_object('component', 'no_rate', 'amount', 0)))::credits_private.price;
   end;
 
-  slices := credits_private.draw(lots, price.unit, price.amount, at, case when account.additional_enabled then null else 0 end);
+  -- Within the team's own limit, which knows what has been written down, but not what the events before this one draw.
+  additional_allowed := credits_private.additional_allowed(account, price.unit, at);
+  if additional_allowed > 0 then
+    additional_allowed := greatest(0, additional_allowed - (
+      select coalesce(sum(s.spent), 0) from unnest(before) e cross join unnest(e.slices) s
+      where e.kind = 'meter' and e.unit = price.unit and s.counts_as = 'additional'
+        and e.at >= coalesce((charge_meter.account).period_start, date_trunc('month', charge_meter.at, 'UTC'))));
+  end if;
+  slices := credits_private.draw(lots, price.unit, price.amount, at, additional_allowed);
   foreach slice in array slices loop
     drawn := drawn + slice.spent;
     for i in 1 .. cardinality(lots) loop
@@ -412,14 +421,15 @@ begin
 
     for i in 1 .. cardinality(meters) loop
       if credits_private.next_midnight(meters[i].charged_until) = due_at then
-        charged := credits_private.charge_meter(account, live, meters[i], due_at);
+        charged := credits_private.charge_meter(account, live, meters[i], due_at, events);
         live := charged.lots;
         events := events || charged.events;
         meters[i] := (credits_private.close_day(meters[i], due_at)).closed;
       end if;
     end loop;
     meters := array(
-      select m from unnest(meters) m where m.level > 0 and credits_private.next_midnight(m.charged_until) <= meters_until);
+      select m from unnest(meters) m
+      where (m.level > 0 or m.accrued > 0) and credits_private.next_midnight(m.charged_until) <= meters_until);
 
     -- Spent and expired lots fall out, or a long forecast would carry them all along.
     live := array(select l from unnest(live) l where l.available + l.held > 0);

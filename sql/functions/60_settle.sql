@@ -123,10 +123,16 @@ create or replace function credits_private.settled(account credits.accounts, at 
 returns credits.accounts
 language plpgsql volatile
 as $$
+declare
+  events credits_private.due_event[];
 begin
   if account.next_due_at <= at then
-    account := credits_private.write_down(account.account_id, (credits_private.project(account, at)).events);
-    perform credits_private.top_up_if_low(account, at);
+    events := (credits_private.project(account, at)).events;
+    account := credits_private.write_down(account.account_id, events);
+    -- next_due_at may be too early: what it announced has been spent by then.
+    if cardinality(events) > 0 then
+      perform credits_private.top_up_if_low(account, at);
+    end if;
   end if;
   return account;
 end

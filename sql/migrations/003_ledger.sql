@@ -61,7 +61,8 @@ comment on column credits.accounts.rate_card is 'The card whose prices apply; ke
 comment on column credits.accounts.plan is 'The plan that it is subscribed to; null: none.';
 comment on column credits.accounts.anchor is 'Sets the phase of the periods: they end at anchor + n periods.';
 comment on column credits.accounts.period_index is 'The n of the present period, which begins at anchor + n periods.';
-comment on column credits.accounts.period_start is 'When the present period began, as last settled.';
+comment on column credits.accounts.period_start is
+  'When the present period began, as last settled: at its boundary, or at the instant within it at which the plan did.';
 comment on column credits.accounts.period_end is 'End of the present period as last settled; the next refill is due then.';
 comment on column credits.accounts.pending_plan is 'The plan that takes over at the period''s end.';
 comment on column credits.accounts.cancels_at_period_end is 'The plan ends with the period, and the included credits with it.';

@@ -14,7 +14,7 @@ export interface AccountsRow {
   anchor: Date | null;
   /** The n of the present period, which begins at anchor + n periods. */
   period_index: number | null;
-  /** When the present period began, as last settled. */
+  /** When the present period began, as last settled: at its boundary, or at the instant within it at which the plan did. */
   period_start: Date | null;
   /** End of the present period as last settled; the next refill is due then. */
   period_end: Date | null;

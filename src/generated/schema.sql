@@ -1561,7 +1561,7 @@ function credits_private.charge(account_id text, items credits.item[], idempoten
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.charge to credits_owner;
 
-function credits_private.charge_meter(account credits.accounts, lots credits.lots[], meter credits.meters, at timestamp with time zone)
+function credits_private.charge_meter(account credits.accounts, lots credits.lots[], meter credits.meters, at timestamp with time zone, before credits_private.due_event[])
   returns credits_private.projection
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.charge_meter to credits_owner;

@@ -72,7 +72,7 @@ export interface CreditsAccounts {
    */
   period_index: number | null;
   /**
-   * When the present period began, as last settled.
+   * When the present period began, as last settled: at its boundary, or at the instant within it at which the plan did.
    */
   period_start: Timestamp | null;
   /**

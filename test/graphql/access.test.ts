@@ -13,9 +13,15 @@ beforeAll(async () => {
   for (const account of ['team', 'other']) {
     await database.query(
       `select credits.open_account('${account}', 'atelier_pro');
-       select credits.spend('${account}', 'image');
+       select credits.cancel_subscription('${account}', true);
+       select credits.subscribe('${account}', 'atelier_pro');
        select credits.claim('${account}', 'welcome', '${account}@example.com');
-       insert into credits.top_up_settings (account_id, enabled) values ('${account}', false)`,
+       select credits.spend('${account}', 'image');
+       select credits.authorize('${account}', 'image');
+       select credits.buy('${account}', 'box');
+       select credits.configure_top_up('${account}', false);
+       select credits.add_member('${account}', 'ann');
+       select credits.record_meter('${account}', 'storage', 1)`,
     );
   }
   // What a connection without claims of its own would act as: more than any caller here may.
@@ -115,7 +121,7 @@ describe('a member', () => {
       where c.relnamespace = 'credits'::regnamespace and c.relkind in ('r', 'p', 'v')
         and has_table_privilege('credits_member', c.oid, 'select')
       order by 1`);
-    expect(tables.length).toBeGreaterThanOrEqual(5);
+    expect(tables.length).toBeGreaterThanOrEqual(11);
     for (const { name } of tables) {
       const field = name.replace(/_([a-z])/g, (_: string, letter: string) => letter.toUpperCase());
       const operation = `{ ${field} { totalCount nodes { accountId } } }`;
@@ -134,14 +140,14 @@ describe('a member', () => {
       await api.data(
         `{ account(accountId: "other") { accountId }
            entry(accountId: "other", seq: "1") { amount }
-           plan(plan: "atelier_pro") { accounts { nodes { accountId } } } }`,
+           plan(plan: "atelier_pro") { accountsByPlan { nodes { accountId } } } }`,
         {},
         memberOf('team'),
       ),
     ).toEqual({
       account: null,
       entry: null,
-      plan: { accounts: { nodes: [{ accountId: 'team' }] } },
+      plan: { accountsByPlan: { nodes: [{ accountId: 'team' }] } },
     });
   });
 
@@ -176,7 +182,57 @@ describe('a member', () => {
     ['claim', 'accountId: "team", promotion: "trial", claimant: "me@example.com"'],
     ['spend', 'accountId: "team", operation: "image"'],
     ['spendItems', 'accountId: "team", items: [{ operation: "image" }]'],
+    ['spendMany', 'requests: [{ accountId: "team", operation: "image" }]'],
+    ['authorize', 'accountId: "team", operation: "image"'],
+    ['authorizeItems', 'accountId: "team", items: [{ operation: "image" }]'],
+    ['capture', 'accountId: "team", holdId: "1"'],
+    ['captureItems', 'accountId: "team", holdId: "1", items: [{ operation: "image" }]'],
+    ['release', 'accountId: "team", holdId: "1"'],
+    ['refund', 'accountId: "team", seq: "6"'],
+    ['revoke', 'accountId: "team", lotId: "3"'],
+    ['cancelSubscription', 'accountId: "team"'],
+    ['settlePurchase', 'accountId: "team", purchaseId: "1", paymentReference: "mine"'],
+    ['failPurchase', 'accountId: "team", purchaseId: "1", reason: "mine"'],
+    ['reversePurchase', 'accountId: "team", purchaseId: "1", reason: "mine"'],
+    [
+      'reversePayment',
+      'accountId: "team", purchaseId: "1", paymentReference: "mine", paid: "6", returned: "6", reason: "mine"',
+    ],
+    ['savePaymentCustomer', 'accountId: "team", provider: "bank", customerId: "me"'],
+    ['recordMeter', 'accountId: "team", operation: "storage", quantity: "0"'],
   ];
+  const forAdmins: [string, string][] = [
+    ['buy', 'accountId: "team", pack: "box"'],
+    ['configureTopUp', 'accountId: "team", enabled: false'],
+    ['configureAdditional', 'accountId: "team", enabled: true'],
+    ['addMember', 'accountId: "team", memberId: "joe"'],
+    ['removeMember', 'accountId: "team", memberId: "joe"'],
+  ];
+
+  test('finds every mutation here', async () => {
+    const { __schema } = await api.data('{ __schema { mutationType { fields { name } } } }');
+    expect(__schema.mutationType.fields.map(({ name }: { name: string }) => name).sort()).toEqual(
+      [...forTheServiceAlone, ...forAdmins].map(([name]) => name).sort(),
+    );
+  });
+
+  test.each(forAdmins)('may administer its own account as an admin: %s', async (name, input) => {
+    const operation = (account: string) =>
+      `mutation { ${name}(input: { ${input.replace('team', account)} }) { result { accountId } } }`;
+    const admin = memberOf('team', { member_id: 'ann', member_role: 'admin' });
+    const member = memberOf('team', { member_id: 'ann', member_role: 'member' });
+    expect(await api.data(operation('team'), {}, admin)).toEqual({
+      [name]: { result: { accountId: 'team' } },
+    });
+    expect((await api.error(operation('team'), {}, member)).extensions).toMatchObject({
+      code: 'PC403',
+      detail: { requires: 'admin', member_id: 'ann' },
+    });
+    expect((await api.error(operation('other'), {}, admin)).extensions).toMatchObject({
+      code: 'PC403',
+      detail: { requires: 'account', account_id: 'other' },
+    });
+  });
 
   test.each(forTheServiceAlone)(
     'may not call what is for the service alone: %s',

@@ -36,6 +36,7 @@ describe('the five errors of the contract arrive with code, detail and hint', ()
         available: 95,
         shortfall: 5,
         next_refill_at: '2026-04-01T00:00:00+00:00',
+        smallest_pack: 'box',
       },
     ],
     [

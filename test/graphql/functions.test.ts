@@ -55,7 +55,7 @@ describe('each function, as the service', () => {
       accountId: 'team',
       plan: 'atelier_pro',
       rateCard: 'atelier',
-      periodStart: '2026-03-01T00:00:00.000000+00:00',
+      periodStart: '2026-03-10T12:00:00.000000+00:00',
       periodEnd: '2026-04-01T00:00:00.000000+00:00',
       planByPlan: { name: 'Pro' },
       lots: {
@@ -231,7 +231,7 @@ describe('each function, as the service', () => {
         unit: 'credit',
         included: '45.00',
         additional: '42.50',
-        held: '0',
+        held: '0.00',
         total: '87.50',
         nextRefillAt: '2026-04-01T00:00:00.000000+00:00',
       },
@@ -250,7 +250,7 @@ describe('each function, as the service', () => {
         '{ balances(accountId: "team", at: "2026-06-01T00:00:00Z") { unit included additional } }',
       ),
     ).toEqual([
-      { unit: 'credit', included: '100', additional: '30' },
+      { unit: 'credit', included: '100.00', additional: '30.00' },
       { unit: 'minute', included: '10', additional: '0' },
     ]);
   });
@@ -302,11 +302,370 @@ describe('each function, as the service', () => {
     expect(await call('verify', '{ verify(accountId: "team") { rule } }')).toEqual([]);
   });
 
+  test('spendMany: a refused request beside one that is charged', async () => {
+    expect(
+      await mutation(
+        'spend_many',
+        'spendMany',
+        '{ requestIndex status errorCode errorDetail accountId seq operation unit amount idempotencyKey }',
+        {
+          requests: [
+            { accountId: 'nobody', operation: 'image', usage: { note: AWKWARD } },
+            { accountId: 'team', operation: 'image', usage: { count: 2 }, idempotencyKey: 'many' },
+            { accountId: 'team', operation: 'image', usage: { count: 2 }, idempotencyKey: 'many' },
+          ],
+        },
+      ),
+    ).toEqual([
+      {
+        requestIndex: 1,
+        status: 'refused',
+        errorCode: 'PC404',
+        errorDetail: { what: 'account', key: 'nobody' },
+        accountId: 'nobody',
+        seq: null,
+        operation: 'image',
+        unit: null,
+        amount: null,
+        idempotencyKey: null,
+      },
+      ...['ok', 'replayed'].map((status, index) => ({
+        requestIndex: index + 2,
+        status,
+        errorCode: null,
+        errorDetail: null,
+        accountId: 'team',
+        seq: '8',
+        operation: 'image',
+        unit: 'credit',
+        amount: '-10.00',
+        idempotencyKey: 'many',
+      })),
+    ]);
+  });
+
+  test('authorize, and the lots that are held', async () => {
+    expect(
+      await mutation(
+        'authorize',
+        'authorize',
+        '{ holdId unit amount status memberId expiresAt holdLots { nodes { lot { bucket } amount } } }',
+        {
+          accountId: 'team',
+          operation: 'image',
+          usage: { count: 8 },
+          memberId: 'ann',
+          expiresIn: { minutes: 30 },
+          idempotencyKey: 'render',
+        },
+      ),
+    ).toEqual([
+      {
+        holdId: '1',
+        unit: 'credit',
+        amount: '40.00',
+        status: 'open',
+        memberId: 'ann',
+        expiresAt: '2026-03-10T12:30:00.000000+00:00',
+        holdLots: {
+          nodes: [
+            { lot: { bucket: 'included' }, amount: '35.00' },
+            { lot: { bucket: 'additional' }, amount: '5.00' },
+          ],
+        },
+      },
+    ]);
+  });
+
+  test('capture, and the hold that an entry is of', async () => {
+    expect(
+      await mutation(
+        'capture',
+        'capture',
+        '{ seq kind amount included additional hold { status captured } }',
+        { accountId: 'team', holdId: '1', usage: { count: 2 } },
+      ),
+    ).toEqual([
+      {
+        seq: '9',
+        kind: 'usage',
+        amount: '-10.00',
+        included: '-10.00',
+        additional: '0',
+        hold: { status: 'captured', captured: '10.00' },
+      },
+    ]);
+  });
+
+  test('authorizeItems, captureItems', async () => {
+    const items = [
+      { operation: 'image', usage: { note: AWKWARD } },
+      { operation: 'film', usage: { seconds: 60 } },
+    ];
+    expect(
+      await mutation(
+        'authorize_items',
+        'authorizeItems',
+        '{ holdId unit amount operation usage }',
+        {
+          accountId: 'team',
+          items,
+        },
+      ),
+    ).toEqual([
+      { holdId: '2', unit: 'credit', amount: '25.00', operation: null, usage: items },
+      { holdId: '2', unit: 'minute', amount: '1', operation: null, usage: items },
+    ]);
+    expect(
+      await mutation('capture_items', 'captureItems', '{ seq unit amount holdId }', {
+        accountId: 'team',
+        holdId: '2',
+        items: items.slice(0, 1),
+      }),
+    ).toEqual([{ seq: '10', unit: 'credit', amount: '-5.00', holdId: '2' }]);
+  });
+
+  test('release', async () => {
+    await mutation('authorize', 'authorize', '{ holdId }', {
+      accountId: 'team',
+      operation: 'image',
+    });
+    expect(
+      await mutation('release', 'release', '{ holdId status amount captured endedAt }', {
+        accountId: 'team',
+        holdId: '3',
+      }),
+    ).toEqual([
+      {
+        holdId: '3',
+        status: 'released',
+        amount: '5.00',
+        captured: '0',
+        endedAt: '2026-03-10T12:00:00.000000+00:00',
+      },
+    ]);
+  });
+
+  test('refund', async () => {
+    expect(
+      await mutation('refund', 'refund', '{ seq kind amount refundsSeq reason idempotencyKey }', {
+        accountId: 'team',
+        seq: '8',
+        amount: '4.5',
+        reason: AWKWARD,
+        idempotencyKey: 'sorry',
+      }),
+    ).toEqual([
+      {
+        seq: '11',
+        kind: 'refund',
+        amount: '4.50',
+        refundsSeq: '8',
+        reason: AWKWARD,
+        idempotencyKey: 'sorry',
+      },
+    ]);
+  });
+
+  test('revoke', async () => {
+    expect(
+      await mutation('revoke', 'revoke', '{ seq kind amount additional reason }', {
+        accountId: 'team',
+        lotId: '3',
+        amount: '2.5',
+        reason: 'a mistake',
+      }),
+    ).toEqual([
+      { seq: '12', kind: 'revocation', amount: '-2.5', additional: '-2.5', reason: 'a mistake' },
+    ]);
+  });
+
+  test('buy, purchaseToPay, settlePurchase, reversePurchase', async () => {
+    const purchase = { accountId: 'team', purchaseId: '1' };
+    expect(
+      await mutation('buy', 'buy', '{ purchaseId kind pack unit amount price currency status }', {
+        accountId: 'team',
+        pack: 'box',
+        currency: 'USD',
+        idempotencyKey: 'a box',
+      }),
+    ).toEqual({
+      purchaseId: '1',
+      kind: 'pack',
+      pack: 'box',
+      unit: 'credit',
+      amount: '50',
+      price: '6',
+      currency: 'USD',
+      status: 'pending',
+    });
+    expect(
+      await call(
+        'purchase_to_pay',
+        '{ purchaseToPay(accountId: "team", purchaseId: "1") { status price } }',
+      ),
+    ).toEqual({ status: 'pending', price: '6' });
+    expect(
+      await mutation('settle_purchase', 'settlePurchase', '{ status paymentReference settledAt }', {
+        ...purchase,
+        paymentReference: 'paid',
+      }),
+    ).toEqual({
+      status: 'settled',
+      paymentReference: 'paid',
+      settledAt: '2026-03-10T12:00:00.000000+00:00',
+    });
+    expect(
+      await mutation('reverse_purchase', 'reversePurchase', '{ status reversedAmount shortfall }', {
+        ...purchase,
+        reason: 'a chargeback of a fifth',
+        amount: '10',
+      }),
+    ).toEqual({ status: 'settled', reversedAmount: '10', shortfall: '0' });
+    expect(
+      await api.data(
+        '{ activity(accountId: "team", first: 2) { nodes { seq kind amount purchase { pack } } } }',
+      ),
+    ).toEqual({
+      activity: {
+        nodes: [
+          { seq: '14', kind: 'revocation', amount: '-10', purchase: { pack: 'box' } },
+          { seq: '13', kind: 'purchase', amount: '50', purchase: { pack: 'box' } },
+        ],
+      },
+    });
+  });
+
+  test('failPurchase, reversePayment', async () => {
+    for (let i = 0; i < 2; i++) {
+      await mutation('buy', 'buy', '{ purchaseId }', { accountId: 'team', pack: 'box' });
+    }
+    expect(
+      await mutation('fail_purchase', 'failPurchase', '{ purchaseId status reason }', {
+        accountId: 'team',
+        purchaseId: '2',
+        reason: 'declined',
+      }),
+    ).toEqual({ purchaseId: '2', status: 'failed', reason: 'declined' });
+    expect(
+      await mutation('reverse_payment', 'reversePayment', '{ purchaseId status reversedAmount }', {
+        accountId: 'team',
+        purchaseId: '3',
+        paymentReference: 'paid too',
+        paid: '6',
+        returned: '6',
+        reason: 'a refund before we heard of the payment',
+      }),
+    ).toEqual({ purchaseId: '3', status: 'reversed', reversedAmount: '50' });
+  });
+
+  test('savePaymentCustomer', async () => {
+    expect(
+      await mutation('save_payment_customer', 'savePaymentCustomer', '{ provider customerId }', {
+        accountId: 'team',
+        provider: 'bank',
+        customerId: 'customer of the bank',
+      }),
+    ).toEqual({ provider: 'bank', customerId: 'customer of the bank' });
+  });
+
+  test('configureTopUp', async () => {
+    expect(
+      await mutation(
+        'configure_top_up',
+        'configureTopUp',
+        '{ accountId enabled threshold amount monthlyLimit suspendedReason }',
+        { accountId: 'team', enabled: true, threshold: '10', amount: '50', monthlyLimit: '100' },
+      ),
+    ).toEqual({
+      accountId: 'team',
+      enabled: true,
+      threshold: '10',
+      amount: '50',
+      monthlyLimit: '100',
+      suspendedReason: null,
+    });
+  });
+
+  test('configureAdditional', async () => {
+    expect(
+      await mutation(
+        'configure_additional',
+        'configureAdditional',
+        '{ additionalEnabled additionalPeriodLimit }',
+        { accountId: 'team', enabled: true, periodLimit: '25' },
+      ),
+    ).toEqual({ additionalEnabled: true, additionalPeriodLimit: '25' });
+  });
+
+  test('addMember, removeMember', async () => {
+    const ann = { memberId: 'ann', role: 'admin', periodCap: '12.5' };
+    expect(
+      await mutation('add_member', 'addMember', '{ memberId role periodCap }', {
+        accountId: 'team',
+        ...ann,
+      }),
+    ).toEqual(ann);
+    expect(
+      await mutation('remove_member', 'removeMember', '{ memberId role periodCap }', {
+        accountId: 'team',
+        memberId: 'ann',
+        actingMemberId: 'ann',
+      }),
+    ).toEqual(ann);
+    expect(await api.data('{ members { nodes { memberId } } }')).toEqual({
+      members: { nodes: [] },
+    });
+  });
+
+  test('recordMeter', async () => {
+    expect(
+      await mutation(
+        'record_meter',
+        'recordMeter',
+        '{ operation level measure unit usage readAt }',
+        {
+          accountId: 'team',
+          operation: 'storage',
+          quantity: '12.5',
+          usage: { folder: AWKWARD },
+        },
+      ),
+    ).toEqual({
+      operation: 'storage',
+      level: '12.5',
+      measure: 'gb_days',
+      unit: 'credit',
+      usage: { folder: AWKWARD },
+      readAt: '2026-03-10T12:00:00.000000+00:00',
+    });
+  });
+
+  test('cancelSubscription', async () => {
+    expect(
+      await mutation(
+        'cancel_subscription',
+        'cancelSubscription',
+        '{ plan cancelsAtPeriodEnd periodEnd }',
+        { accountId: 'joiner' },
+      ),
+    ).toEqual({
+      plan: 'atelier_saver',
+      cancelsAtPeriodEnd: true,
+      periodEnd: '2026-04-10T12:00:00.000000+00:00',
+    });
+    expect(
+      await mutation('cancel_subscription', 'cancelSubscription', '{ plan periodEnd }', {
+        accountId: 'joiner',
+        immediately: true,
+      }),
+    ).toEqual({ plan: null, periodEnd: null });
+  });
+
   test('none is left out', () => {
-    // The first is what pages of activity are read from, the other is the worker's.
-    expect([...called, 'entries_matching', 'settle_due'].sort()).toEqual(
-      Object.keys(functions).sort(),
-    );
+    // The first is what pages of activity are read from, the others are the worker's.
+    const hidden = ['entries_matching', 'settle_due', 'top_up_due', 'top_ups_due'];
+    expect([...called, ...hidden].sort()).toEqual(Object.keys(functions).sort());
   });
 });
 

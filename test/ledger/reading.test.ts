@@ -290,6 +290,7 @@ describe('rates', () => {
       ['Pictures', 'print', 'base', {}, 3, 'credit', null, 1],
       ['Pictures', 'upscale', 'base', {}, 2, 'credit', null, 1],
       ['Tools', 'edit', 'base', {}, 0, 'credit', null, 1],
+      ['Tools', 'storage', 'base', {}, 1, 'credit', 'gb_days', 1],
       ['Video', 'film', 'base', {}, 20, 'credit', null, 1],
       ['Video', 'film', 'footage', {}, 1, 'minute', 'seconds', 60],
       ['Video', 'video', 'base', { quality: 'pro' }, 20, 'credit', 'seconds', 60],

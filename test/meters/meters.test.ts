@@ -68,9 +68,8 @@ describe('a day is charged its time-weighted mean', () => {
 
   test('what is not a whole number of micro-GB-days is rounded', async () => {
     const team = await shop.team(1000);
-    await shop.at('2026-03-10T00:00:00Z');
     await record(team, 1);
-    await shop.at('2026-03-10T08:00:00Z');
+    await shop.at('2026-03-10T20:00:00Z');
     await record(team, 0);
     await shop.at('2026-03-12T00:00:00Z');
     expect(await charges(team)).toEqual([[midnight('11'), 0.333333, -0.67]]);
@@ -82,6 +81,17 @@ describe('a day is charged its time-weighted mean', () => {
     await shop.at('2026-03-10T18:00:00Z');
     await record(team, 0);
     await shop.at('2026-03-14T06:00:00Z');
+    expect(await charges(team)).toEqual([[midnight('11'), 2.5, -5]]);
+  });
+
+  test('also where something else falls due before the midnight', async () => {
+    const team = await shop.team(1000);
+    await record(team, 10);
+    await shop.at('2026-03-10T18:00:00Z');
+    await record(team, 0);
+    await team.hold(1, { expires_in: '1 hour' });
+    await shop.at('2026-03-12T06:00:00Z');
+    await team.spend(1);
     expect(await charges(team)).toEqual([[midnight('11'), 2.5, -5]]);
   });
 
@@ -257,6 +267,33 @@ describe('when credits run out', () => {
     expect(await team.balance()).toMatchObject({ included: 0, additional: 100 });
     expect(await meters(team)).toMatchObject([{ shortfall: 5 }]);
   });
+
+  test('nor more of them than the team allows in a period', async () => {
+    for (const settledDaily of [false, true]) {
+      await shop.at('2026-03-10T12:00:00Z');
+      const team = await shop.team('ws_pro');
+      await team.grant(500);
+      await team.spend(100);
+      await team.spend(5);
+      await team.one('configure_additional', { period_limit: 40 });
+      await record(team, 10);
+      for (const day of ['11', '12', '13']) {
+        await shop.at(`2026-03-${day}T06:00:00Z`);
+        if (settledDaily) await shop.settle();
+      }
+      expect(await charges(team)).toEqual([
+        [midnight('11'), 5, -10],
+        [midnight('12'), 10, -20],
+        [midnight('13'), 10, -5],
+      ]);
+      expect(await meters(team)).toMatchObject([{ shortfall: 15 }]);
+      // The next period has 100 included, and a limit of its own, which its first midnights reach.
+      await shop.at('2026-04-20T06:00:00Z');
+      expect(await team.balance()).toMatchObject({ included: 0, additional: 500 - 40 - 40 });
+      await shop.settle();
+      expect(await team.balance()).toMatchObject({ included: 0, additional: 500 - 40 - 40 });
+    }
+  });
 });
 
 describe('which meter', () => {
@@ -334,27 +371,13 @@ test('a price that the card no longer has charges nothing, and stops nothing', a
 test('the price is that of the midnight, by the plan of then', async () => {
   const team = await shop.team(100);
   await record(team, 10);
-  await shop.database.query(
-    `insert into credits.card_multipliers (rate_card, operation, multiplier_group, match, factor)
-     values ('workshop', 'storage', 'plan', '{"plan": "ws_saver"}', 0)`,
-  );
-  await shop.database.query(
-    `update credits.operations set multipliers = 1 where operation = 'storage'`,
-  );
-  try {
-    await shop.at('2026-03-11T06:00:00Z');
-    await team.one('subscribe', { plan: 'ws_saver' });
-    await shop.at('2026-03-12T00:00:00Z');
-    expect(await charges(team)).toEqual([
-      [midnight('11'), 5, -10],
-      [midnight('12'), 10, 0],
-    ]);
-  } finally {
-    await shop.database.query(`delete from credits.card_multipliers where operation = 'storage'`);
-    await shop.database.query(
-      `update credits.operations set multipliers = 0 where operation = 'storage'`,
-    );
-  }
+  await shop.at('2026-03-11T06:00:00Z');
+  await team.one('subscribe', { plan: 'ws_capped' });
+  await shop.at('2026-03-12T00:00:00Z');
+  expect(await charges(team)).toEqual([
+    [midnight('11'), 5, -10],
+    [midnight('12'), 10, 0],
+  ]);
 });
 
 test('bad input', async () => {

@@ -270,6 +270,7 @@ describe('at the period’s end', () => {
     ['weekly', 'basic'],
     ['basic', 'once'],
     ['basic', 'free'],
+    ['none_left', 'free'],
     ['pro', 'free_plus'],
     ['pro', 'free_once'],
     ['free', 'free_weekly'],
@@ -476,7 +477,10 @@ describe('coming back', () => {
     const team = await shop.team('basic');
     await cancel(team, true);
     await shop.at(END);
-    await subscribe(team, 'basic');
+    expect(await subscribe(team, 'basic')).toMatchObject({
+      period_start: instant(END),
+      period_end: instant(NEXT_END),
+    });
     expect(await included(team)).toBe(100);
     const other = await shop.team('basic');
     await cancel(other);
@@ -522,6 +526,18 @@ describe('coming back', () => {
     expect(await refills(team)).toEqual([
       ['credit', 30],
       ['credit', 100],
+      ['credit', 200],
+    ]);
+  });
+
+  test('what the other sort was granted meanwhile does not count', async () => {
+    const team = await shop.team('basic');
+    await cancel(team, true);
+    await subscribe(team, 'free');
+    await subscribe(team, 'pro');
+    expect(await refills(team)).toEqual([
+      ['credit', 100],
+      ['credit', 30],
       ['credit', 200],
     ]);
   });

@@ -45,9 +45,10 @@ insert into catalog_allowances (plan, unit, amount, rollover, rollover_cap) valu
   ('ws_saver', 'credit', 40, 'all', null),
   ('ws_daily', 'credit', 10, 'none', null);
 
--- A talk is half price on Pro.
+-- A talk is half price on Pro; storage is free on Capped.
 insert into catalog_multipliers (operation, multiplier_group, match, factor) values
-  ('talk', 'plan', '{"plan": "ws_pro"}', 0.5);
+  ('talk', 'plan', '{"plan": "ws_pro"}', 0.5),
+  ('storage', 'plan', '{"plan": "ws_capped"}', 0);
 
 insert into catalog_gates (operation, match, requires, plans) values
   ('agent', '{}', 'plan', '{ws_pro, ws_saver}'),

@@ -145,7 +145,10 @@ const who = fc.oneof(
   { weight: 6, arbitrary: fc.constant('bob') },
   { weight: 1, arbitrary: fc.constant('nobody') },
 );
-const key = fc.option(fc.constantFrom('k1', 'k2', 'k3', 'k4', 'k5'), { freq: 3 });
+const key = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(null) },
+  { weight: 2, arbitrary: fc.constantFrom('k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7', 'k8') },
+);
 const member = fc.constantFrom(null, null, 'm1', 'm2');
 const acting = fc.oneof(
   { weight: 6, arbitrary: fc.constant(null) },

@@ -246,7 +246,6 @@ export class WholeLedger {
         account.period = null;
         account.pendingPlan = null;
         account.cancels = false;
-        this.topUpIfLow(account, at);
       } else {
         account.cancels = true;
         account.pendingPlan = null;
@@ -281,9 +280,7 @@ export class WholeLedger {
     } else {
       account.pendingPlan = plan.plan;
       account.cancels = false;
-      return;
     }
-    this.topUpIfLow(account, at);
   }
 
   /** Takes a plan, and what a period of it still grants: what exceeds the largest allowance that it has granted so far. */
@@ -779,9 +776,7 @@ export class WholeLedger {
         });
       }
       if (taken === 0n) return null;
-      const entry = this.forfeit(account, 'revocation', lot, taken, at);
-      this.topUpIfLow(account, at);
-      return entry;
+      return this.forfeit(account, 'revocation', lot, taken, at);
     });
   }
 

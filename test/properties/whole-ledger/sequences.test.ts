@@ -119,7 +119,9 @@ async function perform(both: SideBySide, step: random.Step, done: random.Step[])
       return both.quote(step.who, step.items);
     case 'forecast': {
       const at = resolve(step.at, step.who);
-      return at > model.now ? both.balances(step.who, at) : undefined;
+      const account = model.accounts.get(step.who);
+      if (account && at <= model.timeOf(account)) return;
+      return both.balances(step.who, at);
     }
     case 'lookBack':
       return both.comparePast(step.who, 5);

@@ -27,8 +27,9 @@ export class SideBySide {
   private readonly client: PoolClient;
   /** How much of each account's log has been compared. */
   private readonly compared = new Map<string, number>();
-  /** What the present looked like at earlier instants. */
+  /** What the present looked like at earlier instants; not for stories in which a clock is set back. */
   private readonly past = new Map<string, string[]>();
+  private clockWentBack = false;
 
   private constructor(client: PoolClient, model: WholeLedger) {
     this.client = client;
@@ -56,7 +57,7 @@ export class SideBySide {
       await work(both);
       await both.settleDue();
       for (const accountId of both.model.accounts.keys()) await both.comparePast(accountId);
-      await both.audit(); (await import('node:fs')).appendFileSync('/tmp/stories.txt', both.story.join('\n') + '\n');
+      await both.audit();
     } catch (error) {
       if (error instanceof Error) error.message += `\n\nWhat happened:\n${both.story.join('\n')}`;
       throw error;
@@ -74,7 +75,7 @@ export class SideBySide {
         this.past.set(`${accountId} at ${iso(this.model.timeOf(account))}`, balances);
       }
     } else {
-      this.past.clear();
+      this.clockWentBack = true;
     }
     this.model.now = now;
     this.story.push(`-- ${iso(now)}`);
@@ -395,8 +396,12 @@ export class SideBySide {
 
   /** The balances at earlier instants are what they were then; all of those that were seen, or a few. */
   async comparePast(accountId: string, most = 20): Promise<void> {
-    const own = [...this.past].filter(([key]) => key.startsWith(`${accountId} at `)).slice(-most);
-    for (const [key, balances] of own) {
+    if (this.clockWentBack) return;
+    const account = this.model.accounts.get(accountId);
+    const present = account && `${accountId} at ${iso(this.model.timeOf(account))}`;
+    const own = [...this.past].filter(([key]) => key.startsWith(`${accountId} at `));
+    const before = own.filter(([key]) => present && key < present).slice(-most);
+    for (const [key, balances] of before) {
       await this.read(
         () => balances,
         `select ${lines.BALANCE_WITHOUT_REFILL} as line from credits.balances($1, $2) x`,
