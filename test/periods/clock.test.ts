@@ -63,21 +63,24 @@ test.each(['UTC', 'America/Los_Angeles', 'Asia/Kathmandu'])(
   async (timeZone) => {
     const timeline = await Timeline.open(database(), 'none', '2026-03-01T03:00:00Z');
     const client = await database().pool.connect();
-    await client.query(`set timezone = '${timeZone}'`);
-    const { rows } = await client.query(
-      `select extract(epoch from expires_at)::int as expires, (
+    try {
+      await client.query(`set timezone = '${timeZone}'`);
+      const { rows } = await client.query(
+        `select extract(epoch from expires_at)::int as expires, (
          select extract(epoch from next_refill_at)::int from credits.balances($1, '2026-05-31 03:00Z') where unit = 'credit'
        ) as refills
        from credits.claim($1, 'trial', 'ada')`,
-      [timeline.accountId],
-    );
-    await client.query('reset timezone');
-    client.release();
-    expect(rows).toEqual([
-      {
-        expires: Date.parse('2026-03-15T03:00:00Z') / 1000,
-        refills: Date.parse('2026-06-01T03:00:00Z') / 1000,
-      },
-    ]);
+        [timeline.accountId],
+      );
+      expect(rows).toEqual([
+        {
+          expires: Date.parse('2026-03-15T03:00:00Z') / 1000,
+          refills: Date.parse('2026-06-01T03:00:00Z') / 1000,
+        },
+      ]);
+    } finally {
+      await client.query('reset timezone');
+      client.release();
+    }
   },
 );

@@ -83,9 +83,9 @@ test('a balance turns out as it was forecast, whether or not anybody settled in 
         }
       });
     }),
-    { numRuns: 60, interruptAfterTimeLimit: 100_000 },
+    { numRuns: 40, interruptAfterTimeLimit: 60_000 },
   );
-}, 150_000);
+}, 120_000);
 
 test('the log of an account that slept reads like the log of one that never did', async () => {
   await fc.assert(
@@ -113,6 +113,6 @@ test('the log of an account that slept reads like the log of one that never did'
         expect(asleep).toEqual(awake);
       });
     }),
-    { numRuns: 30, interruptAfterTimeLimit: 100_000 },
+    { numRuns: 25, interruptAfterTimeLimit: 60_000 },
   );
-}, 150_000);
+}, 120_000);

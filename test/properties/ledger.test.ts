@@ -132,6 +132,6 @@ test('whatever happens to two accounts, the database says what the model says', 
         }
       });
     }),
-    { numRuns: 60, interruptAfterTimeLimit: 100_000 },
+    { numRuns: 45, interruptAfterTimeLimit: 60_000 },
   );
-}, 150_000);
+}, 120_000);
