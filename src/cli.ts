@@ -90,7 +90,14 @@ program
       url: `http://${host}:${port}${SIMULATED_CHECKOUT_PATH}`,
       secret: jwtSecret,
     });
-    const api = await startServer({ connectionString, host, port, jwtSecret, provider, log: print });
+    const api = await startServer({
+      connectionString,
+      host,
+      port,
+      jwtSecret,
+      provider,
+      log: print,
+    });
     print(`Listening on ${api.url}, with ${provider.name}`);
     await signal;
     await api.stop();

@@ -84,7 +84,14 @@ declare global {
  * token, and none, is answered with 401; without one, the schema can still be asked for.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { connectionString, host = '127.0.0.1', port, jwtSecret, provider, log = () => {} } = options;
+  const {
+    connectionString,
+    host = '127.0.0.1',
+    port,
+    jwtSecret,
+    provider,
+    log = () => {},
+  } = options;
   const pool = createPool({ connectionString, application_name: 'pgcredits api', log });
   const preset = graphqlPreset({ pool, jwtSecret, log });
   await requireSchema(pool).catch(async (error) => {

@@ -55,7 +55,14 @@ export async function up({ config, demo, stopSignal, print }: UpOptions): Promis
     stops.push(() => worker.stop());
     say('worker')('running');
 
-    const api = await startServer({ connectionString, host, port, jwtSecret, provider, log: say('api') });
+    const api = await startServer({
+      connectionString,
+      host,
+      port,
+      jwtSecret,
+      provider,
+      log: say('api'),
+    });
     stops.push(() => api.stop());
     say('api')(`listening on ${api.url}`);
 

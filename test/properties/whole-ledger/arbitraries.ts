@@ -1,7 +1,8 @@
 import fc from 'fast-check';
-import type { AllowanceRow, PlanRow } from '../../support/catalog.ts';
+import type { AllowanceRow } from '../../support/catalog.ts';
 import type { Item } from '../../support/rating-model.ts';
 import { DAY, HOUR, type Instant, instant, SECOND } from '../../support/time.ts';
+import type { Plans } from './catalog.ts';
 
 /** Ends of months, a leap day, nights when clocks change, and any other time. */
 export const start: fc.Arbitrary<Instant> = fc.oneof(
@@ -36,11 +37,11 @@ const rollover: fc.Arbitrary<Omit<AllowanceRow, 'plan' | 'amount'>> = fc.oneof(
   },
 );
 
-type Plan = PlanRow & { paid: boolean };
-const PLANS = ['free0', 'free1', 'paid0', 'paid1', 'paid2'];
+export const PLANS = ['free0', 'free1', 'paid0', 'paid1', 'paid2'];
+export const isPaid = (plan: string): boolean => plan.startsWith('paid');
 
 /** Two plans of price 0 and three paid ones, in one time zone, whose periods of one length are anchored alike. */
-export const plans: fc.Arbitrary<{ plans: Plan[]; allowances: AllowanceRow[] }> = fc
+export const plans: fc.Arbitrary<Plans> = fc
   .record({
     timeZone: fc.constantFrom('UTC', 'America/New_York'),
     anchoredTo: fc.record({
@@ -71,7 +72,7 @@ export const plans: fc.Arbitrary<{ plans: Plan[]; allowances: AllowanceRow[] }> 
       cadence,
       anchored_to: anchoredTo[cadence],
       time_zone: timeZone,
-      paid: PLANS[index].startsWith('paid'),
+      paid: isPaid(PLANS[index]),
     })),
     allowances: each.flatMap(({ credits, creditsRollover, minutes, minutesRollover }, index) => [
       { plan: PLANS[index], unit: 'credit', amount: credits, ...creditsRollover },

@@ -1,5 +1,5 @@
 /** A product with everything a product can have: two units, plans of both sorts, gates, packs, a gift, top-ups. */
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import {
   type AllowanceRow,
   type CatalogData,
@@ -41,20 +41,20 @@ export interface WholeCatalog extends CatalogData {
   topUpPrice: string;
 }
 
-/** The name of a plan on a card: plan names are unique over all cards. */
-export const planName = (card: string, plan: string): string => `${card}_${plan}`;
+export const CARD = 'whole';
+
+/** What varies from one story to the next. */
+export interface Plans {
+  plans: (PlanRow & { paid: boolean })[];
+  allowances: AllowanceRow[];
+}
 
 /** The card with these plans; everything else of it is always the same. */
-export function catalogWith(
-  card: string,
-  chosen: { plans: (PlanRow & { paid: boolean })[]; allowances: AllowanceRow[] },
-): WholeCatalog {
-  const own = <Row extends { plan: string }>(row: Row): Row => ({
-    ...row,
-    plan: planName(card, row.plan),
-  });
+export function catalogWith({ plans, allowances }: Plans): WholeCatalog {
   return {
-    rate_card: card,
+    rate_card: CARD,
+    plans,
+    allowances,
     units: [
       { unit: 'credit', scale: 2, main: true },
       { unit: 'minute', scale: 0, rounding: 'up' },
@@ -81,7 +81,7 @@ export function catalogWith(
       {
         operation: 'frames',
         multiplier_group: 'plan',
-        match: { plan: planName(card, 'paid1') },
+        match: { plan: 'paid1' },
         factor: '0.5',
       },
       {
@@ -91,8 +91,6 @@ export function catalogWith(
         factor: '0.7',
       },
     ],
-    plans: chosen.plans.map(own),
-    allowances: chosen.allowances.map(own),
     promotions: [
       { promotion: 'welcome', amount: 30 },
       { promotion: 'trial', unit: 'minute', amount: 10, priority: 50, expires_after: 'P14D' },
@@ -102,7 +100,7 @@ export function catalogWith(
         operation: 'studio',
         match: {},
         requires: 'plan',
-        plans: [planName(card, 'paid0'), planName(card, 'paid1')],
+        plans: ['paid0', 'paid1'],
       },
       { operation: 'agent', match: {}, requires: 'top_ups' },
     ],
@@ -113,7 +111,7 @@ export function catalogWith(
         unit: 'credit',
         amount: '150',
         price: '25.5',
-        plans: [planName(card, 'paid0'), planName(card, 'free0')],
+        plans: ['paid0', 'free0'],
       },
       { pack: 'given', unit: 'minute', amount: '20', price: '0' },
     ],
@@ -176,4 +174,20 @@ export async function loadWholeCatalog(pool: Pool, catalog: WholeCatalog): Promi
   } finally {
     client.release();
   }
+}
+
+/** Gives the plans of a loaded catalog, which no account has, other periods and allowances. */
+export async function changePlans(client: ClientBase, catalog: WholeCatalog): Promise<void> {
+  await client.query(
+    `update credits.plans p set cadence = x.cadence, anchored_to = x.anchored_to, time_zone = x.time_zone
+     from jsonb_populate_recordset(null::credits.plans, $1) x where x.plan = p.plan`,
+    [JSON.stringify(catalog.plans)],
+  );
+  await client.query('delete from credits.plan_allowances');
+  await client.query(
+    `insert into credits.plan_allowances (plan, rate_card, unit, amount, rollover, rollover_cap_multiple, lives_periods)
+     select x.plan, $2, x.unit, x.amount, x.rollover, x.rollover_cap_multiple, x.lives_periods
+     from jsonb_populate_recordset(null::credits.plan_allowances, $1) x`,
+    [JSON.stringify(catalog.allowances), catalog.rate_card],
+  );
 }

@@ -4,7 +4,7 @@ import { type TestDatabase, testDatabase } from '../../support/database.ts';
 import { fromAmount } from '../../support/model.ts';
 import type { Instant } from '../../support/time.ts';
 import * as random from './arbitraries.ts';
-import { catalogWith, planName } from './catalog.ts';
+import { catalogWith, loadWholeCatalog } from './catalog.ts';
 import type { Capture, Hold } from './model.ts';
 import { RUNS } from './runs.ts';
 import { SideBySide } from './side-by-side.ts';
@@ -13,6 +13,12 @@ let database: TestDatabase;
 
 beforeAll(async () => {
   database = await testDatabase({ catalogs: false });
+  const plans = random.PLANS.map((plan) => ({
+    plan,
+    cadence: 'month' as const,
+    paid: random.isPaid(plan),
+  }));
+  await loadWholeCatalog(database.pool, catalogWith({ plans, allowances: [] }));
 });
 afterAll(() => database.close());
 
@@ -21,7 +27,6 @@ const gift = { bucket: 'additional' as const, expiresAt: null, priority: 100, ke
 /** Does one step on both sides; what it picks is looked up as it stands by then, the latest first. */
 async function perform(both: SideBySide, step: random.Step, done: random.Step[]): Promise<void> {
   const { model } = both;
-  const plan = (name: string) => planName(model.catalog.rate_card, name);
   const resolve = (moment: random.Moment, who: string): Instant => {
     if (moment.from === 'now') return model.now + moment.by;
     const upcoming = model.upcoming(who);
@@ -44,8 +49,8 @@ async function perform(both: SideBySide, step: random.Step, done: random.Step[])
     case 'open':
     case 'subscribe': {
       const anchor = step.anchor === null ? null : model.now + step.anchor;
-      if (step.do === 'subscribe') return both.subscribe(step.who, plan(step.plan), anchor);
-      return both.openAccount(step.who, step.plan === null ? null : plan(step.plan), anchor);
+      if (step.do === 'subscribe') return both.subscribe(step.who, step.plan, anchor);
+      return both.openAccount(step.who, step.plan, anchor);
     }
     case 'cancel':
       return both.cancelSubscription(step.who, step.immediately);
@@ -141,11 +146,9 @@ function captureOf(what: random.CaptureOf, hold: Hold | undefined): Capture {
 test('whatever happens, the database says what the model says', async () => {
   await fc.assert(
     fc.asyncProperty(random.story, async ({ now, chosen, opened, steps }) => {
-      const card = SideBySide.freshCard();
-      await SideBySide.run(database, catalogWith(card, chosen), now, async (both) => {
+      await SideBySide.run(database, catalogWith(chosen), now, async (both) => {
         const anchor = opened.anchor === null ? null : now + opened.anchor;
-        const plan = opened.plan === null ? null : planName(card, opened.plan);
-        await both.openAccount('alice', plan, anchor);
+        await both.openAccount('alice', opened.plan, anchor);
         await both.openAccount('bob', null, null);
         await both.grant('alice', { ...gift, unit: 'credit', amount: opened.credits });
         await both.grant('bob', { ...gift, unit: 'minute', amount: '25' });

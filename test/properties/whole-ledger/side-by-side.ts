@@ -7,7 +7,7 @@ import { type Amount, fromAmount } from '../../support/model.ts';
 import type { Item } from '../../support/rating-model.ts';
 import { Refused } from '../../support/refused.ts';
 import { type Instant, instant, iso } from '../../support/time.ts';
-import { loadWholeCatalog, type WholeCatalog } from './catalog.ts';
+import { changePlans, type WholeCatalog } from './catalog.ts';
 import * as lines from './lines.ts';
 import {
   type Capture,
@@ -16,8 +16,6 @@ import {
   type SpendRequest,
   WholeLedger,
 } from './model.ts';
-
-let cards = 0;
 
 /** The database and the model, doing the same things; whatever differs fails, with the story so far. */
 export class SideBySide {
@@ -36,21 +34,17 @@ export class SideBySide {
     this.model = model;
   }
 
-  /** A name that no rate card of another run has. */
-  static freshCard(): string {
-    cards += 1;
-    return `whole_${cards}`;
-  }
-
-  /** Runs `work` on a catalog of its own and no accounts; at the end everything is settled, compared and audited. */
+  /**
+   * Runs `work` with these plans of the catalog and no accounts; at the end everything is settled, compared and audited.
+   */
   static async run(
     database: TestDatabase,
     catalog: WholeCatalog,
     now: Instant,
     work: (both: SideBySide) => Promise<void>,
   ): Promise<void> {
-    await loadWholeCatalog(database.pool, catalog);
     const client = await database.pool.connect();
+    await changePlans(client, catalog);
     const both = new SideBySide(client, new WholeLedger(catalog, now));
     try {
       await both.setNow(now);
