@@ -275,7 +275,6 @@ as $$
 declare
   result credits_private.projection;
   slices credits_private.slice[];
-  additional_allowed numeric;
   item credits.item;
   price credits_private.price;
   slice credits_private.slice;
@@ -291,15 +290,8 @@ begin
     price := (meter.unit, 0, jsonb_build_array(jsonb_build_object('component', 'no_rate', 'amount', 0)))::credits_private.price;
   end;
 
-  -- Within the team's own limit, which knows what has been written down, but not what the events before this one draw.
-  additional_allowed := credits_private.additional_allowed(account, price.unit, at);
-  if additional_allowed > 0 then
-    additional_allowed := greatest(0, additional_allowed - (
-      select coalesce(sum(s.spent), 0) from unnest(before) e cross join unnest(e.slices) s
-      where e.kind = 'meter' and e.unit = price.unit and s.counts_as = 'additional'
-        and e.at >= coalesce((charge_meter.account).period_start, date_trunc('month', charge_meter.at, 'UTC'))));
-  end if;
-  slices := credits_private.draw(lots, price.unit, price.amount, at, additional_allowed);
+  slices := credits_private.draw(lots, price.unit, price.amount, at,
+    credits_private.additional_allowed(account, price.unit, at, before));
   foreach slice in array slices loop
     drawn := drawn + slice.spent;
     for i in 1 .. cardinality(lots) loop

@@ -58,8 +58,10 @@ begin
 end
 $$;
 
--- How much of the additional lots may still be drawn in a unit; null: no limit.
-create or replace function credits_private.additional_allowed(account credits.accounts, unit text, at timestamptz)
+-- How much of the additional lots may still be drawn in a unit; null: no limit. pending: events that are not written down,
+-- which meters draw in too.
+create or replace function credits_private.additional_allowed(
+  account credits.accounts, unit text, at timestamptz, pending credits_private.due_event[] default '{}')
 returns numeric
 language plpgsql stable
 as $$
@@ -69,7 +71,10 @@ begin
   elsif account.additional_period_limit is null or unit <> credits_private.main_unit(account.rate_card) then
     return null;
   end if;
-  return greatest(0, account.additional_period_limit - (credits_private.drawn_in_period(account, at)).additional);
+  return greatest(0, account.additional_period_limit - (credits_private.drawn_in_period(account, at)).additional - (
+    select coalesce(sum(s.spent), 0) from unnest(pending) e cross join unnest(e.slices) s
+    where e.kind = 'meter' and e.unit = additional_allowed.unit and s.counts_as = 'additional'
+      and e.at >= coalesce(account.period_start, date_trunc('month', additional_allowed.at, 'UTC'))));
 end
 $$;
 
@@ -144,13 +149,13 @@ $$;
 -- What stands between an account and an amount: the first of the limits, or null. available: what it could draw.
 create or replace function credits_private.limits(
   account credits.accounts, lots credits.lots[], unit text, amount numeric, member_id text, at timestamptz,
-  out available numeric, out blocked_by text)
+  pending credits_private.due_event[], out available numeric, out blocked_by text)
 language plpgsql stable
 as $$
 declare
   included numeric;
   additional numeric;
-  additional_allowed numeric := credits_private.additional_allowed(account, unit, at);
+  additional_allowed numeric := credits_private.additional_allowed(account, unit, at, pending);
   member_allowed numeric := credits_private.member_allowed(account, member_id, unit, at);
 begin
   select coalesce(sum(l.available) filter (where l.counts_as = 'included'), 0),
@@ -171,10 +176,10 @@ end
 $$;
 
 -- What blocks a job of these prices, and how much could be drawn: one row a unit. account and lots as they stand at the
--- instant.
+-- instant; pending: what happened until then and is not written down.
 create or replace function credits_private.assess(
   account credits.accounts, lots credits.lots[], gate credits.gates, prices credits_private.price[], member_id text,
-  at timestamptz)
+  at timestamptz, pending credits_private.due_event[] default '{}')
 returns setof credits.quote_line
 language plpgsql stable
 as $$
@@ -184,7 +189,7 @@ declare
   limits record;
 begin
   foreach price in array prices loop
-    limits := credits_private.limits(account, lots, price.unit, price.amount, member_id, at);
+    limits := credits_private.limits(account, lots, price.unit, price.amount, member_id, at, pending);
     line.unit := price.unit;
     line.amount := price.amount;
     line.available := round(limits.available, scale(price.amount));
@@ -226,7 +231,8 @@ begin
     end;
   end if;
   return query
-    select * from credits_private.assess(present.account, present.lots, gate, prices, credits_private.claim('member_id'), at);
+    select * from credits_private.assess(
+      present.account, present.lots, gate, prices, credits_private.claim('member_id'), at, present.events);
 end
 $$;
 

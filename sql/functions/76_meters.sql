@@ -30,8 +30,10 @@ begin
   where m.account_id = record_meter.account_id and m.operation = record_meter.operation and m.usage = attributes;
   if found then
     update credits.meters m
-    set accrued = m.accrued + m.level * extract(epoch from at - m.read_at), read_at = at, level = record_meter.quantity,
-      charged_until = date_trunc('day', at, 'UTC') -- a meter at 0 is not charged, and so stays behind
+    -- Never behind the last reading. A meter at 0 is not charged, and so its day is still the one of long ago.
+    set accrued = m.accrued + m.level * extract(epoch from greatest(at, m.read_at) - m.read_at),
+      read_at = greatest(at, m.read_at), level = record_meter.quantity,
+      charged_until = greatest(m.charged_until, date_trunc('day', at, 'UTC'))
     where m.account_id = meter.account_id and m.meter_id = meter.meter_id
     returning m.* into meter;
   else

@@ -119,6 +119,19 @@ describe('a day is charged its time-weighted mean', () => {
     expect(await charges(team)).toEqual([[midnight('14'), 2, -4]]);
   });
 
+  test('a clock that goes back never takes back what was read', async () => {
+    const team = await shop.team();
+    await record(team, 5);
+    await shop.at('2026-03-09T11:00:00Z');
+    expect(await record(team, 8)).toMatchObject({
+      level: 8,
+      read_at: new Date('2026-03-10T12:00Z'),
+    });
+    await team.grant(100);
+    await shop.at('2026-03-11T00:00:00Z');
+    expect(await charges(team)).toEqual([[midnight('11'), 4, -8]]);
+  });
+
   test('a reading at midnight belongs to the day that begins', async () => {
     const team = await shop.team(1000);
     await record(team, 10);

@@ -114,7 +114,7 @@ export const topUps = (x: TopUps): string =>
 
 export const METER = `
   format('meter %s: %s at %s, %s accrued, %s short', x.meter_id, x.operation, ${number('x.level')},
-    round(x.accrued / 86400, 6)::float8, ${number('x.shortfall')})`;
+    trim_scale(round(x.accrued / 86400, 6)), ${number('x.shortfall')})`;
 
 export const meter = (x: Meter): string =>
   `meter ${x.meterId}: ${x.operation} at ${decimal(x.level)}, ` +

@@ -448,6 +448,11 @@ export class WholeLedger {
       throw new Refused('PC402', { ...shortage, smallest_pack });
     }
 
+    return this.draw(account, unit, amount, at);
+  }
+
+  /** As much of an amount as lots and the limit on additional credits give, in draw order. */
+  private draw(account: Account, unit: string, amount: Amount, at: Instant): Slice[] {
     const slices: Slice[] = [];
     let due = amount;
     let additional = this.additionalAllowed(account, unit, at);
@@ -1025,15 +1030,8 @@ export class WholeLedger {
     const usage = { gb_days: Number(fromAmount(mean)) };
     const item = { operation: meter.operation, usage };
     const [{ unit, amount }] = this.prices(account.plan, topUpsEnabled(account), [item]);
-    let due = amount;
-    const slices: Slice[] = [];
-    for (const lot of this.inDrawOrder(account, unit, midnight)) {
-      if (lot.bucket === 'additional' && !account.additionalEnabled) continue;
-      const part = least(available(lot), due);
-      if (part > 0n) slices.push({ lotId: lot.lotId, amount: part });
-      due -= part;
-    }
-    meter.shortfall += due;
+    const slices = this.draw(account, unit, amount, midnight);
+    meter.shortfall += amount - total(slices);
     const { operation } = meter;
     this.log(account, 'usage', unit, midnight, negative(slices), { operation });
   }

@@ -165,7 +165,12 @@ export class SideBySide {
     const { key, member, maxAmount, expiresIn } = options;
     await this.write(
       accountId,
-      () => lines.hold(this.model.authorize(accountId, items, options)),
+      () => {
+        const hold = this.model.authorize(accountId, items, options);
+        // What was made then: not a unit that a capture has brought since.
+        const asked = hold.lines.filter((line) => !line.broughtByCapture);
+        return lines.hold({ ...hold, lines: asked });
+      },
       `select ${lines.HOLD} as line
        from credits.authorize_items($1, ${itemsFrom('$2')}, $3, $4, $5::interval, $6) x`,
       [accountId, JSON.stringify(items), key, member, `${expiresIn} microseconds`, maxAmount],
