@@ -87,7 +87,7 @@ async function perform(
       break;
     case 'forecast': {
       const at = resolve(operation.at, operation.who);
-      if (at > model.now) await both.balances(operation.who, at);
+      if (at > model.present(operation.who)) await both.balances(operation.who, at);
       break;
     }
   }

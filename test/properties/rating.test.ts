@@ -175,7 +175,13 @@ test('a price is the exact sum of its components, rounded once', async () => {
         catalog.units.map((unit) => own({ name: unit.unit, ...unit })),
       );
       await insertRows(client, 'credits.operations', [
-        own({ operation: 'job', category: 'test', name: 'Job' }),
+        own({
+          operation: 'job',
+          category: 'test',
+          name: 'Job',
+          component_count: new Set(catalog.rates.map(({ component }) => component)).size,
+          multiplier_count: catalog.multipliers?.length ?? 0,
+        }),
       ]);
       await insertRows(client, 'credits.card_rates', catalog.rates.map(own));
       await insertRows(client, 'credits.card_multipliers', catalog.multipliers?.map(own));
@@ -183,8 +189,8 @@ test('a price is the exact sum of its components, rounded once', async () => {
         `select unit, amount::text, (
            select jsonb_agg(line || jsonb_build_object('amount', line ->> 'amount'))
            from jsonb_array_elements(breakdown) line) as breakdown
-         from credits_private.rate_items($1, $2, $3,
-           array(select credits.item(i ->> 'operation', i -> 'usage') from jsonb_array_elements($4) i), now())`,
+         from unnest(credits_private.rate_items($1, $2, $3,
+           array(select credits.item(i ->> 'operation', i -> 'usage') from jsonb_array_elements($4) i), now()))`,
         [catalog.rate_card, trusted.plan, trusted.top_ups, JSON.stringify(items)],
       );
       return rows;

@@ -178,9 +178,10 @@ export class SideBySide {
   /** Settles one account alone, as a worker does that the others' turn has not come with. */
   async settleOne(accountId: string): Promise<void> {
     this.model.settleDue(accountId);
-    await this.client.query('select credits_private.settle(array[$1], credits_private.now())', [
-      accountId,
-    ]);
+    await this.client.query(
+      `select credits_private.settled(a, credits_private.now()) from credits.accounts a where a.account_id = $1`,
+      [accountId],
+    );
   }
 
   /** What an account's log says, but for when it was written. */

@@ -292,11 +292,15 @@ export class Model {
     }
   }
 
+  /** The account's own present: the clock, but never behind its last entry. */
+  present(accountId: string): Instant {
+    return this.timeOf(this.find(accountId));
+  }
+
   balances(accountId: string, at: Instant | null = null): Balance[] {
     const account = copy(this.find(accountId));
     const present = this.timeOf(account);
-    if (at !== null && at < present)
-      throw new Refused('PC422', { field: 'at', reason: 'in_the_past' });
+    if (at !== null && at < present) throw new Error('The model looks ahead only.');
     const then = at ?? present;
     this.settle(account, then);
     const units = [...this.catalog.units].sort(
@@ -388,7 +392,8 @@ export class Model {
   private beginPlan(account: Account, plan: PlanRow, anchor: Instant, at: Instant): void {
     account.plan = plan;
     account.anchor = anchor;
-    account.period = plan.cadence === 'none' ? null : periodAt(plan, anchor, at);
+    // The first period begins now, however long ago its phase began.
+    account.period = plan.cadence === 'none' ? null : { ...periodAt(plan, anchor, at), start: at };
     this.refill(account, plan, at);
   }
 

@@ -1,2 +1,2 @@
-/** How many random sequences are tried: PROPERTY_RUNS, or as many as a minute allows. */
-export const RUNS = Number(process.env.PROPERTY_RUNS || 60);
+/** How many random stories are tried: PROPERTY_RUNS, or what half a minute allows. */
+export const RUNS = Number(process.env.PROPERTY_RUNS || 120);
