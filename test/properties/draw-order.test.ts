@@ -109,7 +109,7 @@ test('which lots are drawn depends on what they are, not on the order in which t
     }),
     { numRuns: 60 },
   );
-}, 120_000);
+}, 300_000);
 
 test('one amount is drawn as the same amount in parts', async () => {
   await fc.assert(
@@ -124,4 +124,4 @@ test('one amount is drawn as the same amount in parts', async () => {
     }),
     { numRuns: 40 },
   );
-}, 120_000);
+}, 300_000);

@@ -85,7 +85,7 @@ test('a balance turns out as it was forecast, whether or not anybody settled in 
     }),
     { numRuns: 30 },
   );
-}, 120_000);
+}, 300_000);
 
 test('the log of an account that slept reads like the log of one that never did', async () => {
   await fc.assert(
@@ -115,4 +115,4 @@ test('the log of an account that slept reads like the log of one that never did'
     }),
     { numRuns: 20 },
   );
-}, 120_000);
+}, 300_000);

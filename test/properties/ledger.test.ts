@@ -134,4 +134,4 @@ test('whatever happens to two accounts, the database says what the model says', 
     }),
     { numRuns: 35 },
   );
-}, 120_000);
+}, 300_000);
