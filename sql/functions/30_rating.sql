@@ -216,6 +216,8 @@ declare
 begin
   if coalesce(cardinality(items), 0) = 0 then
     perform credits_private.fail_invalid('items', 'missing', 'Give at least one item.');
+  elsif cardinality(items) > 1000 then
+    perform credits_private.fail_invalid('items', 'too_many', 'Give at most 1000 items; "count" multiplies one.');
   end if;
 
   foreach item in array items loop

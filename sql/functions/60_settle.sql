@@ -156,7 +156,7 @@ begin
     select a.* from credits.accounts a
     where a.next_due_at <= at and a.next_due_at < 'infinity'
     order by a.next_due_at
-    limit batch
+    limit greatest(batch, 0)
     for no key update skip locked
   loop
     -- One account that cannot be settled must not hold up the others.

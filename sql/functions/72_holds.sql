@@ -22,6 +22,8 @@ begin
   end if;
   request := credits_private.logged(items);
   account := credits_private.lock_account(account_id);
+  -- A hold that is over is over, also for a repetition of its request.
+  account := credits_private.settled(account, credits_private.account_time(account_id));
 
   if idempotency_key is not null then
     for original in
@@ -204,6 +206,7 @@ begin
   elsif amount <> 0 then
     perform credits_private.check_amount(account.rate_card, rows[1].unit, amount);
   end if;
+  amount := round(amount, scale(rows[1].amount)); -- as a price: what is available is shown to its scale
   return array[(rows[1].unit, amount, case when amount = rows[1].amount then rows[1].breakdown
     else jsonb_build_array(jsonb_build_object('operation', rows[1].operation, 'component', 'captured', 'amount', amount))
     end)::credits_private.price];

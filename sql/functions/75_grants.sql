@@ -62,7 +62,10 @@ begin
   perform credits_private.check_service();
   perform credits_private.check_labels(idempotency_key, null);
   account := credits_private.lock_account(account_id);
+  at := credits_private.account_time(account_id);
+  account := credits_private.settled(account, at);
 
+  -- The lot as it is now, also after an expiry.
   if idempotency_key is not null then
     select e.* into original from credits.entries e
     where e.account_id = "grant".account_id and e.idempotency_key = "grant".idempotency_key;
@@ -78,8 +81,6 @@ begin
     perform credits_private.check_key_is_new(account_id, idempotency_key);
   end if;
 
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
   perform credits_private.check_amount(account.rate_card, unit, amount);
   if not exists (select from credits.buckets b where b.bucket = "grant".bucket) then
     perform credits_private.fail_invalid('bucket', 'unknown', 'credits.buckets lists the buckets.',
@@ -113,7 +114,7 @@ declare
   lot credits.lots;
 begin
   perform credits_private.check_service();
-  claimant := lower(claimant);
+  claimant := lower(btrim(claimant));
   if claimant is null or length(claimant) not between 1 and 320 then
     perform credits_private.fail_invalid('claimant', 'length', 'Give the verified e-mail address, 1 to 320 characters.');
   end if;

@@ -139,7 +139,7 @@ begin
       and p.created_at <= at - interval '1 minute'
       and p.account_id > coalesce(top_ups_due.after_account_id, '')
     order by p.account_id
-    limit batch;
+    limit greatest(batch, 0);
 end
 $$;
 comment on function credits.top_ups_due(int, text) is

@@ -1501,7 +1501,7 @@ function credits_private.add_purchase(purchase credits.purchases)
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.add_purchase to credits_owner;
 
-function credits_private.additional_allowed(account credits.accounts, unit text, at timestamp with time zone)
+function credits_private.additional_allowed(account credits.accounts, unit text, at timestamp with time zone, pending credits_private.due_event[] DEFAULT '{}'::credits_private.due_event[])
   returns numeric
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.additional_allowed to credits_owner;
@@ -1516,7 +1516,7 @@ function credits_private.apply_catalog()
   language plpgsql volatile owner postgres
 grant execute on function credits_private.apply_catalog to credits_owner;
 
-function credits_private.assess(account credits.accounts, lots credits.lots[], gate credits.gates, prices credits_private.price[], member_id text, at timestamp with time zone)
+function credits_private.assess(account credits.accounts, lots credits.lots[], gate credits.gates, prices credits_private.price[], member_id text, at timestamp with time zone, pending credits_private.due_event[] DEFAULT '{}'::credits_private.due_event[])
   returns SETOF credits.quote_line
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.assess to credits_owner;
@@ -1764,7 +1764,7 @@ function credits_private.leave_plan(account credits.accounts, cancelled boolean,
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.leave_plan to credits_owner;
 
-function credits_private.limits(account credits.accounts, lots credits.lots[], unit text, amount numeric, member_id text, at timestamp with time zone, OUT available numeric, OUT blocked_by text)
+function credits_private.limits(account credits.accounts, lots credits.lots[], unit text, amount numeric, member_id text, at timestamp with time zone, pending credits_private.due_event[], OUT available numeric, OUT blocked_by text)
   returns record
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.limits to credits_owner;
