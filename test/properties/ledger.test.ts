@@ -87,7 +87,9 @@ async function perform(
       break;
     case 'forecast': {
       const at = resolve(operation.at, operation.who);
-      if (at > model.present(operation.who)) await both.balances(operation.who, at);
+      const opened = model.accounts.has(operation.who);
+      const present = opened ? model.present(operation.who) : model.now;
+      if (at > present) await both.balances(operation.who, at);
       break;
     }
   }

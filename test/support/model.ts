@@ -222,7 +222,10 @@ export class Model {
       const draft = { unit, bucket, priority, expiresAt, paid, source, granted: amount };
       return this.addLot(account, 'grant', at, key, draft);
     };
-    return this.write(accountId, work, { key, request });
+    const lotId = this.write(accountId, work, { key, request });
+    // The lot as it is now, also when a key is used again after an expiry.
+    this.write(accountId, () => {});
+    return lotId;
   }
 
   claim(accountId: string, promotion: string, claimant: string): number {

@@ -571,6 +571,8 @@ export class WholeLedger {
       this.topUpIfLow(account, at);
       return [hold.holdId];
     });
+    // The hold as it is now, also when a key is used again after its end.
+    this.write(accountId, () => {});
     return this.find(accountId).holds[holdId - 1];
   }
 
@@ -681,6 +683,8 @@ export class WholeLedger {
       const draft = { unit, bucket, granted, expiresAt, priority, source: 'grant' as const };
       return [this.addLot(account, 'grant', at, draft, { key }).lotId];
     });
+    // The lot as it is now, also when a key is used again after an expiry.
+    this.write(accountId, () => {});
     return this.find(accountId).lots[lotId - 1];
   }
 
