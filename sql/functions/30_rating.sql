@@ -200,7 +200,7 @@ declare
   operation credits.operations;
   facts jsonb;
   item_count numeric;
-  matched int;
+  rates credits.card_rates[];
   rate credits.card_rates;
   charge record;
   amount numeric;
@@ -241,15 +241,17 @@ begin
     end if;
     facts := credits_private.trusted_usage(item.usage, plan, top_ups);
 
-    matched := 0;
-    for rate in
-      select distinct on (r.component) r.*
+    rates := array(
+      select distinct on (r.component) r
       from credits.card_rates r
       where r.rate_card = rate_items.rate_card and r.operation = item.operation
         and r.valid_from <= at and r.valid_until > at and facts @> r.match
-      order by r.component, r.specificity desc
-    loop
-      matched := matched + 1;
+      order by r.component, r.specificity desc);
+    if cardinality(rates) < operation.component_count then
+      perform credits_private.check_required_components(rate_card, item, facts, at);
+    end if;
+
+    foreach rate in array rates loop
       charge := credits_private.rate_component(rate, item.usage,
         case when operation.multiplier_count > 0 then credits_private.multiplier(rate, facts, at) else 1 end);
       position := array_position(units, rate.unit);
@@ -269,10 +271,6 @@ begin
       shown[position] := shown[position] + amount;
       lines[position] := lines[position] || (charge.line || jsonb_build_object('count', item_count, 'amount', amount));
     end loop;
-
-    if matched < operation.component_count then
-      perform credits_private.check_required_components(rate_card, item, facts, at);
-    end if;
   end loop;
 
   -- A job of nothing but add-ons, none of them chosen, is free.
