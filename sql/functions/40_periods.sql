@@ -47,6 +47,31 @@ begin
 end
 $$;
 
+-- When an allowance ends that lives so many periods, the first of which ends at period_end; null periods: never. A period that
+-- is empty, because the clocks of a time zone left its day out, is none of them.
+create or replace function credits_private.end_of_life(
+  plan credits.plans, anchor timestamptz, period_end timestamptz, periods int)
+returns timestamptz
+language plpgsql stable
+as $$
+declare
+  n int := credits_private.period_containing(plan, anchor, period_end);
+  ends_at timestamptz := period_end;
+begin
+  if periods is null then
+    return null;
+  end if;
+  for i in 2 .. periods loop
+    n := n + 1;
+    while credits_private.boundary(plan, anchor, n) = ends_at loop
+      n := n + 1;
+    end loop;
+    ends_at := credits_private.boundary(plan, anchor, n);
+  end loop;
+  return ends_at;
+end
+$$;
+
 -- Something that falls due, of a kind that project() lists.
 create or replace function credits_private.due(
   account_id text, at timestamptz, kind text, unit text default null, lot_id bigint default null,
@@ -80,10 +105,8 @@ as $$
     select a.plan, a.unit, a.amount - coalesce((granted ->> a.unit)::numeric, 0) as amount,
       last_lot_id + row_number() over (order by a.unit) as lot_id,
       -- The first of its periods is the present one, which may be a period of another cadence that is resumed.
-      case when a.rollover = 'none' or a.lives_periods = 1 then account.period_end
-        else credits_private.boundary(refills.plan, account.anchor,
-          credits_private.period_containing(refills.plan, account.anchor, account.period_end) + a.lives_periods - 1)
-      end as expires_at
+      credits_private.end_of_life(refills.plan, account.anchor, account.period_end,
+        case a.rollover when 'none' then 1 else a.lives_periods end) as expires_at
     from credits.plan_allowances a
     where a.plan = (refills.plan).plan and a.amount > coalesce((granted ->> a.unit)::numeric, 0)
   ) r

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { loadCatalogData } from '../support/catalog.ts';
+import { runs } from '../support/runs.ts';
 import { type Account, NOON, workshop } from '../support/workshop.ts';
 import { allowance, CATALOG, isPaid, PLANS, type PlanName, PRICES } from './plans.ts';
 
@@ -123,6 +124,6 @@ test('no sequence of changes is granted more in a period than the largest of its
         }
       },
     ),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 }, 120_000);

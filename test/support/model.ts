@@ -131,6 +131,18 @@ export function periodAt(plan: PlanRow, anchor: Instant, at: Instant): Period {
   return { n, start: periodStart(plan, anchor, n), end: periodStart(plan, anchor, n + 1) };
 }
 
+/** When an allowance ends that lives so many periods from an instant on; one that a time zone left out is none of them. */
+export function endOfPeriods(
+  plan: PlanRow,
+  anchor: Instant,
+  at: Instant,
+  periods: number,
+): Instant {
+  let end = at;
+  for (let k = 0; k < periods; k++) end = periodAt(plan, anchor, end).end;
+  return end;
+}
+
 /** Amounts from text, `12.5`, and back. */
 export function toAmount(text: string): Amount {
   const { n, d } = times(fraction(text), fraction(1_000_000));
@@ -411,7 +423,7 @@ export class Model {
         unit: allowance.unit ?? 'credit',
         bucket: 'included',
         priority: 100,
-        expiresAt: ends ? periodStart(plan, anchor, period.n + lives) : null,
+        expiresAt: ends ? endOfPeriods(plan, anchor, at, lives) : null,
         paid: false,
         source: 'refill',
         granted,

@@ -6,7 +6,7 @@
  */
 import type { AllowanceRow, PlanRow } from '../../support/catalog.ts';
 import { type Fraction, fraction, over, plus, rounded, times } from '../../support/fractions.ts';
-import { type Amount, fromAmount, periodAt, periodStart, toAmount } from '../../support/model.ts';
+import { type Amount, endOfPeriods, fromAmount, periodAt, toAmount } from '../../support/model.ts';
 import { type Item, price } from '../../support/rating-model.ts';
 import { Refused } from '../../support/refused.ts';
 import { DAY, HOUR, type Instant, instant, instantOf, iso, localTime } from '../../support/time.ts';
@@ -1422,9 +1422,7 @@ function newPeriod(plan: PlanRow, anchor: Instant, at: Instant): Period {
 function endOfAllowance(plan: PlanRow, period: Period, allowance: AllowanceRow): Instant | null {
   if ((allowance.rollover ?? 'none') === 'none') return period.end;
   if (allowance.lives_periods === undefined || period.end === null) return null;
-  if (allowance.lives_periods === 1) return period.end;
-  const next = periodAt(plan, period.anchor, period.end);
-  return periodStart(plan, period.anchor, next.n + allowance.lives_periods - 1);
+  return endOfPeriods(plan, period.anchor, period.end, allowance.lives_periods - 1);
 }
 
 function findHold(account: Account, holdId: number): Hold {

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, test } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../support/database.ts';
 import { fromAmount } from '../../support/model.ts';
+import { runs } from '../../support/runs.ts';
 import type { Instant } from '../../support/time.ts';
 import * as random from './arbitraries.ts';
 import { catalogWith, loadWholeCatalog } from './catalog.ts';
 import type { Capture, Hold } from './model.ts';
-import { RUNS } from './runs.ts';
 import { SideBySide } from './side-by-side.ts';
 
 let database: TestDatabase;
@@ -159,6 +159,6 @@ test('whatever happens, the database says what the model says', async () => {
         }
       });
     }),
-    { numRuns: RUNS },
+    { numRuns: runs(120) },
   );
 }, 600_000);
