@@ -135,21 +135,27 @@ $$;
 
 -- What becomes of the included lots when a period ends: under the plan's rollover rule (the oldest is trimmed first,
 -- what is held never is, though it counts), or, when the plan ends, all of them end. Returns the lots and the events.
-create or replace function credits_private.roll_over(lots credits.lots[], plan text, plan_ends boolean, at timestamptz)
+create or replace function credits_private.roll_over(
+  account credits.accounts, lots credits.lots[], plan_ends boolean, at timestamptz)
 returns credits_private.projection
 language plpgsql stable
 as $$
 declare
   result credits_private.projection;
-  events credits_private.due_event[] := '{}';
+  events credits_private.due_event[];
   rule record;
   excess numeric;
   ending numeric;
 begin
+  -- What is reset has ended, also for what a hold or a refund returns to it later.
+  events := case when plan_ends then array[credits_private.due(account.account_id, at, 'reset')]
+    else array(
+      select credits_private.due(account.account_id, at, 'reset', unit => a.unit)
+      from credits.plan_allowances a where a.plan = account.plan and a.rollover = 'none' order by a.unit) end;
   for rule in
     select l.unit, a.rollover, trunc(coalesce(a.rollover_cap, a.rollover_cap_multiple * a.amount), u.scale) as cap, sum(l.available + l.held) as carried
     from unnest(lots) l
-    left join credits.plan_allowances a on a.plan = roll_over.plan and a.unit = l.unit
+    left join credits.plan_allowances a on a.plan = account.plan and a.unit = l.unit
     left join credits.units u on u.rate_card = a.rate_card and u.unit = a.unit
     where l.counts_as = 'included' and (plan_ends or a.plan is not null)
     group by l.unit, a.rollover, cap
@@ -165,11 +171,8 @@ begin
           lots[i].available := lots[i].available - ending;
           excess := excess - ending;
         end if;
-        if (plan_ends or rule.rollover = 'none') and lots[i].held > 0 and (lots[i].expires_at > at) is not false then
-          -- What a hold returns to it later is forfeited.
+        if plan_ends or rule.rollover = 'none' then
           lots[i].expires_at := least(lots[i].expires_at, at);
-          events := events || credits_private.due(lots[i].account_id, at, 'lot_end', unit => lots[i].unit, lot_id => lots[i].lot_id,
-            expires_at => lots[i].expires_at);
         end if;
       end if;
     end loop;
@@ -185,6 +188,39 @@ returns credits_private.due_event
 language sql immutable
 return credits_private.due(lot.account_id, at, 'expiry', unit => lot.unit, lot_id => lot.lot_id, counts_as => lot.counts_as,
   amount => amount);
+
+-- What lots have that is nobody's to spend: in the lot of a reversed purchase, what has come back to it since, up to the
+-- shortfall; in a lot that has expired, everything. before: events that are not written down.
+create or replace function credits_private.lapses(
+  lots credits.lots[], at timestamptz, before credits_private.due_event[] default '{}')
+returns credits_private.due_event[]
+language plpgsql stable
+as $$
+declare
+  events credits_private.due_event[] := '{}';
+  lot credits.lots;
+  owed numeric;
+begin
+  foreach lot in array lots loop
+    continue when lot.available = 0;
+    owed := 0;
+    if lot.purchase_id is not null then
+      select least(lot.available, p.shortfall - coalesce((
+        select sum(e.amount) from unnest(before) e where e.kind = 'take_back' and e.lot_id = lot.lot_id), 0))
+      into owed
+      from credits.purchases p where p.account_id = lot.account_id and p.purchase_id = lot.purchase_id;
+    end if;
+    if owed > 0 then
+      events := events || credits_private.due(lot.account_id, at, 'take_back', unit => lot.unit, lot_id => lot.lot_id,
+        counts_as => lot.counts_as, amount => owed);
+    end if;
+    if lot.expires_at <= at and lot.available > owed then
+      events := events || credits_private.expiry(lot, at, lot.available - owed);
+    end if;
+  end loop;
+  return events;
+end
+$$;
 
 -- The account after a boundary: the next period of its plan, of the plan that was waiting, or of none.
 create or replace function credits_private.next_period(account credits.accounts, at timestamptz)
@@ -333,11 +369,12 @@ end
 $$;
 
 -- The account as it stands at an instant, and what falls due until then, in the order in which it takes effect. At one
--- instant: holds end, lots expire, included credits roll over or reset, the plan changes, the allowance refills, meters
+-- instant: holds end, what lots have lapses, included credits roll over or reset, the plan changes, the allowance refills, meters
 -- charge their day (until meters_until: a forecast goes on without them).
 --
--- Kinds of events: hold_end (a slice returns to its lot), expiry (of an amount of a lot), lot_end (a lot is cut short),
--- period (the account after a boundary), refill (a new lot), meter (a usage entry). PC422 where there would be no end of them.
+-- Kinds of events: hold_end (a slice returns to its lot), take_back (of what returned to a reversed purchase's lot), expiry (of an
+-- amount of a lot), reset (of the included lots of a unit, or of all), period (the account after a boundary), refill (a new lot),
+-- meter (a usage entry). PC422 where there would be no end of them.
 create or replace function credits_private.project(
   account credits.accounts, until timestamptz, meters_until timestamptz default 'infinity')
 returns credits_private.projection
@@ -401,15 +438,17 @@ begin
     end loop;
     slices := array(select s from unnest(slices) s where s.at > due_at);
 
-    for i in 1 .. cardinality(live) loop
-      if live[i].available > 0 and live[i].expires_at <= due_at then
-        events := events || credits_private.expiry(live[i], due_at, live[i].available);
-        live[i].available := 0;
-      end if;
+    foreach event in array credits_private.lapses(live, due_at, events) loop
+      events := events || event;
+      for i in 1 .. cardinality(live) loop
+        if live[i].lot_id = event.lot_id then
+          live[i].available := live[i].available - event.amount;
+        end if;
+      end loop;
     end loop;
 
     if due_at = account.period_end then
-      rolled := credits_private.roll_over(live, account.plan, account.cancels_at_period_end, due_at);
+      rolled := credits_private.roll_over(account, live, account.cancels_at_period_end, due_at);
       live := rolled.lots;
       account := credits_private.next_period(account, due_at);
       events := events || rolled.events

@@ -46,9 +46,12 @@ begin
         where h.account_id = write_down.account_id and h.hold_id = event.hold_id and h.status = 'open';
         update credits.lots l set held = l.held - event.amount
         where l.account_id = write_down.account_id and l.lot_id = event.lot_id;
-      when 'lot_end' then
-        update credits.lots l set expires_at = event.expires_at
-        where l.account_id = write_down.account_id and l.lot_id = event.lot_id;
+      when 'reset' then
+        update credits.lots l set expires_at = event.at
+        where l.account_id = write_down.account_id and l.counts_as = 'included' and l.unit = coalesce(event.unit, l.unit)
+          and (l.expires_at > event.at) is not false;
+      when 'take_back' then
+        perform credits_private.take_back_returned(account_id, event);
       when 'expiry' then
         perform credits_private.post(credits_private.new_entry(account_id, event.unit, 'expiry', event.at),
           array[(event.lot_id, event.counts_as, 0, event.amount)::credits_private.slice]);
@@ -58,11 +61,6 @@ begin
         perform credits_private.post(credits_private.new_entry(account_id, event.unit, 'refill', event.at), '{}', array[lot]);
       when 'period' then
         account := event.account;
-        if account.plan is null then
-          -- Included credits end with the subscription, also those that a refund returns later.
-          update credits.lots l set expires_at = event.at
-          where l.account_id = write_down.account_id and l.counts_as = 'included' and (l.expires_at > event.at) is not false;
-        end if;
       when 'meter' then
         entry := credits_private.new_entry(account_id, event.unit, 'usage', event.at);
         entry.operation := (event.item).operation;

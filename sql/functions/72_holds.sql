@@ -147,17 +147,17 @@ begin
 end
 $$;
 
--- Forfeits what is available in lots that have expired: a hold or a refund may have put it there just now.
-create or replace function credits_private.forfeit_expired(account_id text, at timestamptz)
+-- Takes out of lots what a hold or a refund has put there just now, and what is nobody's any more.
+create or replace function credits_private.let_lapse(account_id text, at timestamptz)
 returns void
 language plpgsql volatile
 as $$
 begin
-  perform credits_private.write_down(account_id, array(
-    select credits_private.expiry(l, at, l.available)
-    from credits.lots l
-    where l.account_id = forfeit_expired.account_id and l.open and l.available > 0 and l.expires_at <= at
-    order by l.lot_id));
+  perform credits_private.write_down(account_id, credits_private.lapses(array(
+    select l from credits.lots l
+    where l.account_id = let_lapse.account_id and l.open and l.available > 0
+      and (l.expires_at <= at or l.purchase_id is not null)
+    order by l.lot_id), at));
 end
 $$;
 
@@ -182,13 +182,13 @@ begin
       jsonb_build_object('hold_id', hold_id));
   elsif rows[1].status = 'open' then
     perform credits_private.end_hold(account_id, hold_id, 'released', null, at);
-    perform credits_private.forfeit_expired(account_id, at);
+    perform credits_private.let_lapse(account_id, at);
   end if;
   return query select * from unnest(credits_private.find_hold(account_id, hold_id));
 end
 $$;
 comment on function credits.release(text, bigint) is
-  'Ends a hold and gives everything back to its lots; what returns to an expired lot is forfeited. A hold that is released or expired is returned as it is. PC404 unknown account or hold; PC409 captured already. Service only.';
+  'Ends a hold and gives everything back to its lots; what returns to an expired lot is forfeited, and to a reversed purchase''s, taken back up to the shortfall. A hold that is released or expired is returned as it is. PC404 unknown account or hold; PC409 captured already. Service only.';
 
 -- What a capture comes to: the whole hold, an amount of it, or what the usage costs at the hold's rates. PC422.
 create or replace function credits_private.capture_prices(
@@ -284,7 +284,7 @@ begin
     -- Nothing to charge: a release.
     if held.status = 'open' then
       perform credits_private.end_hold(account_id, hold_id, 'released', null, admission.at);
-      perform credits_private.forfeit_expired(account_id, admission.at);
+      perform credits_private.let_lapse(account_id, admission.at);
     end if;
     return;
   elsif held.status = 'released' then
@@ -327,7 +327,7 @@ begin
     -- Units that came to nothing.
     perform credits_private.end_hold(account_id, hold_id, 'captured', capture_request, admission.at);
   end if;
-  perform credits_private.forfeit_expired(account_id, admission.at);
+  perform credits_private.let_lapse(account_id, admission.at);
   perform credits_private.top_up_if_low(admission.account, admission.at);
 end
 $$;

@@ -103,11 +103,11 @@ begin
   entry.reason := reason;
   return next credits_private.post(entry, slices, new_lots);
   perform credits_private.look_ahead(account_id);
-  perform credits_private.forfeit_expired(account_id, at);
+  perform credits_private.let_lapse(account_id, at);
 end
 $$;
 comment on function credits.refund(text, bigint, numeric, text, text, boolean) is
-  'Refunds a usage entry, in whole (what is left of it) or in part: back to the lots it was drawn from, the last drawn first. What returns to an expired lot is forfeited at once, unless regrant: then it is a new lot until the current period''s end. PC404 unknown account or entry; PC409 more than was charged, or key reused; PC422 not a charge, bad amount. Service only.';
+  'Refunds a usage entry, in whole (what is left of it) or in part: back to the lots it was drawn from, the last drawn first. What returns to an expired lot is forfeited at once, unless regrant: then it is a new lot until the current period''s end; what returns to a reversed purchase''s is taken back, up to the shortfall. PC404 unknown account or entry; PC409 more than was charged, or key reused; PC422 not a charge, bad amount. Service only.';
 
 create or replace function credits.revoke(
   account_id text, lot_id bigint, amount numeric default null, reason text default null)
@@ -157,5 +157,23 @@ begin
   entry.reason := reason;
   entry.purchase_id := purchase_id;
   return credits_private.post(entry, array[(lot.lot_id, lot.counts_as, 0, amount)::credits_private.slice]);
+end
+$$;
+
+-- Takes back what has returned to the lot of a reversed purchase, which is then that much less short.
+create or replace function credits_private.take_back_returned(account_id text, event credits_private.due_event)
+returns void
+language plpgsql volatile
+as $$
+declare
+  lot credits.lots;
+  purchase credits.purchases;
+begin
+  select l.* into lot from credits.lots l
+  where l.account_id = take_back_returned.account_id and l.lot_id = event.lot_id;
+  update credits.purchases p set shortfall = p.shortfall - event.amount
+  where p.account_id = lot.account_id and p.purchase_id = lot.purchase_id
+  returning p.* into purchase;
+  perform credits_private.take_back(lot, event.amount, event.at, purchase.reason, purchase.purchase_id);
 end
 $$;

@@ -33,7 +33,7 @@ begin
     set anchor = excluded.anchor, period_index = excluded.period_index, period_start = excluded.period_start,
       period_end = excluded.period_end;
   end if;
-  return (credits_private.roll_over(lots, account.plan, cancelled, at)).events;
+  return (credits_private.roll_over(account, lots, cancelled, at)).events;
 end
 $$;
 

@@ -280,7 +280,7 @@ begin
 end
 $$;
 comment on function credits.reverse_purchase(text, bigint, text, numeric) is
-  'Reports a chargeback or a refunded payment, of the whole purchase or of an amount of its credits: takes back what is left of the purchase''s own lot and records the shortfall; no other lot is touched. Before settlement it bars settlement. Reversed whole, it returns the row as it is. PC404 unknown account or purchase; PC409 more than was bought; PC422 bad amount. Service only.';
+  'Reports a chargeback or a refunded payment, of the whole purchase or of an amount of its credits: takes back what is left of the purchase''s own lot and records the shortfall, which is taken from what holds and refunds return to that lot later; no other lot is touched. Before settlement it bars settlement. Reversed whole, it returns the row as it is. PC404 unknown account or purchase; PC409 more than was bought; PC422 bad amount. Service only.';
 
 create or replace function credits.reverse_payment(
   account_id text, purchase_id bigint, payment_reference text, paid numeric, returned numeric, reason text)

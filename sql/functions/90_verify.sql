@@ -134,6 +134,13 @@ left join (
 ) l on l.account_id = p.account_id and l.purchase_id = p.purchase_id
 where coalesce(l.granted, 0) <> case when p.settled_at is null then 0 else p.amount end
 union all
+-- While a purchase is short, its lot has nothing to spend.
+select p.account_id, 'purchase_is_short_of_what_its_lot_has',
+  jsonb_build_object('purchase_id', p.purchase_id, 'shortfall', p.shortfall, 'lot_id', l.lot_id, 'available', l.available)
+from credits.purchases p
+join credits.lots l on l.account_id = p.account_id and l.purchase_id = p.purchase_id
+where p.shortfall > 0 and l.available > 0
+union all
 -- What falls due is not overlooked.
 select a.account_id, 'due_later_than_it_falls_due',
   jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', least(a.period_end, l.expires_at, h.expires_at, m.due_at))

@@ -173,7 +173,7 @@ comment on column credits.purchases.price is 'What it costs, in whole currency u
 comment on column credits.purchases.currency is 'ISO 4217 code.';
 comment on column credits.purchases.status is 'pending, settled, failed or reversed.';
 comment on column credits.purchases.payment_reference is 'The payment provider''s id of the payment that settled it.';
-comment on column credits.purchases.shortfall is 'What a reversal could not take back, because it was spent or held.';
+comment on column credits.purchases.shortfall is 'What a reversal could not take back, because it was spent or held, and has not returned to the lot since.';
 comment on column credits.purchases.reversed_amount is 'How much of it was reversed, taken back or not.';
 comment on column credits.purchases.declines is 'How often the charge of a top-up was declined in a row.';
 comment on column credits.purchases.next_attempt_at is 'When the worker tries to charge a top-up again.';

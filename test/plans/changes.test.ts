@@ -135,6 +135,18 @@ describe('from price 0 to paid', () => {
     },
   );
 
+  test('what was spent of them stays spent, and what a refund returns of it is forfeited', async () => {
+    const team = await shop.team('free');
+    await team.spend(30);
+    await team.one('subscribe', { plan: 'pro' });
+    await team.refund(2);
+    expect(await team.lines(2)).toEqual([
+      ['refill', 300],
+      ['refund', 30],
+      ['expiry', -30],
+    ]);
+  });
+
   test('what is held stays held, and what returns of it is forfeited', async () => {
     const team = await shop.team('free');
     await team.hold(20);

@@ -175,6 +175,119 @@ describe('reverse_purchase', () => {
   });
 });
 
+describe('what returns to the lot of a reversed purchase is taken back, up to the shortfall', () => {
+  const revocations = async () =>
+    (await team.log())
+      .filter(({ kind }) => kind === 'revocation')
+      .map(({ amount, purchase_id, reason }) => [amount, purchase_id, reason]);
+  const held = async (n: number) => {
+    await team.settle(1);
+    await team.one('authorize', { operation: 'job', usage: { n } });
+  };
+  const purchase = async () => (await team.purchases())[0];
+
+  test('a hold that is released', async () => {
+    await held(120);
+    await reverse();
+    await team.one('release', { hold_id: 1 });
+    expect(await purchase()).toMatchObject({ shortfall: 0, reversed_amount: 200 });
+    expect(await team.lots()).toMatchObject([{ available: 0, held: 0, spent: 0, forfeited: 200 }]);
+    expect(await revocations()).toEqual([
+      [-80, 1, 'dispute'],
+      [-120, 1, 'dispute'],
+    ]);
+  });
+
+  test('a hold that is captured for less; what was charged stays short', async () => {
+    await held(120);
+    await reverse();
+    await team.one('capture', { hold_id: 1, amount: 50 });
+    expect(await purchase()).toMatchObject({ shortfall: 50 });
+    expect(await team.lots()).toMatchObject([{ available: 0, held: 0, spent: 50, forfeited: 150 }]);
+    expect((await revocations()).at(-1)).toEqual([-70, 1, 'dispute']);
+  });
+
+  test('a hold that ends by itself: in a forecast, in a quote, before a write and by the worker alike', async () => {
+    await held(120);
+    await reverse();
+    const later = '2026-03-10T13:00:00Z';
+    const at = async (instant: string | null) =>
+      (await team.one('balances', { at: instant })) as Row;
+    expect(await at(later)).toMatchObject({ total: 0, held: 0 });
+    await database.setNow(later);
+    expect(await at(null)).toMatchObject({ total: 0, held: 0 });
+    expect(await team.one('quote', { operation: 'job', usage: { n: 1 } })).toMatchObject({
+      available: 0,
+      affordable: false,
+    });
+    expect(await creditsError(team.spend(1))).toMatchObject({
+      code: 'PC402',
+      detail: { available: 0 },
+    });
+    await database.query('select credits.settle_due()');
+    expect(await purchase()).toMatchObject({ shortfall: 0 });
+    expect((await team.log()).at(-1)).toMatchObject({
+      kind: 'revocation',
+      amount: -120,
+      purchase_id: 1,
+      occurred_at: new Date(later),
+    });
+    expect(await at(NOON)).toMatchObject({ total: 0, held: 120 });
+  });
+
+  test('two holds that end one after the other', async () => {
+    await team.settle(1);
+    await team.one('authorize', { operation: 'job', usage: { n: 60 } });
+    await team.one('authorize', { operation: 'job', usage: { n: 140 }, expires_in: '2 hours' });
+    await reverse({ amount: 100 });
+    expect(await purchase()).toMatchObject({ status: 'settled', shortfall: 100 });
+    await database.setNow('2026-03-10T14:00:00Z');
+    expect(await team.total()).toBe(100);
+    await database.query('select credits.settle_due()');
+    expect((await revocations()).map(([amount]) => amount)).toEqual([-60, -40]);
+    expect(await purchase()).toMatchObject({ shortfall: 0 });
+    expect(await team.total()).toBe(100);
+  });
+
+  test.each([false, true])('a refund, regrant %s', async (regrant) => {
+    await team.settle(1);
+    await team.spend(150);
+    await reverse();
+    await team.one('refund', { seq: 2, amount: 90, regrant });
+    expect((await team.log()).slice(-2)).toMatchObject([
+      { kind: 'refund', amount: 90 },
+      { kind: 'revocation', amount: -90, purchase_id: 1, reason: 'dispute' },
+    ]);
+    expect(await purchase()).toMatchObject({ shortfall: 60 });
+    expect(await team.total()).toBe(0);
+  });
+
+  test('beyond the shortfall it is the account’s', async () => {
+    await team.settle(1);
+    await team.spend(150);
+    await reverse({ amount: 100 });
+    expect(await purchase()).toMatchObject({ shortfall: 50 });
+    await team.one('refund', { seq: 2, amount: 80 });
+    expect(await purchase()).toMatchObject({ shortfall: 0 });
+    expect(await team.total()).toBe(30);
+  });
+
+  test('no other lot is touched', async () => {
+    await team.one('grant', { amount: 50, priority: 50 });
+    await team.settle(1);
+    await team.one('buy', { pack: 'small' });
+    await team.settle(2);
+    await team.spend(300); // the gift, the first pack, and 50 of the second
+    await reverse();
+    await team.one('refund', { seq: 4 });
+    expect(await team.lots()).toMatchObject([
+      { available: 50 },
+      { available: 0, spent: 0, forfeited: 200 },
+      { available: 200 },
+    ]);
+  });
+});
+
 describe('before settlement', () => {
   test('it bars settlement', async () => {
     expect(await reverse()).toMatchObject({

@@ -602,7 +602,7 @@ export class WholeLedger {
       const charges = this.charges(hold, what, items);
       if (charges.every((charge) => charge.amount === 0n)) {
         if (hold.status === 'open') this.endHold(account, hold, 'released', at);
-        this.forfeitExpired(account, at);
+        this.letLapse(account, at);
         return [];
       }
       if (hold.status === 'released') throw new Refused('PC409', { reason: 'already_released' });
@@ -632,7 +632,7 @@ export class WholeLedger {
           late,
         });
       });
-      this.forfeitExpired(account, at);
+      this.letLapse(account, at);
       this.topUpIfLow(account, at);
       return entries;
     });
@@ -654,7 +654,7 @@ export class WholeLedger {
       const hold = findHold(account, holdId);
       if (hold.status === 'captured') throw new Refused('PC409', { reason: 'already_captured' });
       if (hold.status === 'open') this.endHold(account, hold, 'released', at);
-      this.forfeitExpired(account, at);
+      this.letLapse(account, at);
       return hold;
     });
   }
@@ -765,7 +765,7 @@ export class WholeLedger {
         key,
         refundsSeq: seq,
       });
-      this.forfeitExpired(account, at);
+      this.letLapse(account, at);
       return [entry.seq];
     });
     return this.find(accountId).entries[made - 1];
@@ -1080,7 +1080,7 @@ export class WholeLedger {
       if (hold.status === 'open' && hold.expiresAt === at)
         this.endHold(account, hold, 'expired', at);
     }
-    this.forfeitExpired(account, at);
+    this.letLapse(account, at);
     if (account.plan !== null && account.period?.end === at) {
       const present = this.plan(account.plan);
       if (account.cancels) this.endIncluded(account, at);
@@ -1119,8 +1119,8 @@ export class WholeLedger {
         const trimmed = least(available(lot), atLeastNone(excess));
         if (trimmed > 0n) this.forfeit(account, 'expiry', lot, trimmed, at);
         excess -= trimmed;
-        // What a hold returns to it later is lost.
-        if (rollover === 'none' && lot.held > 0n) lot.expiresAt = least(at, lot.expiresAt);
+        // What a hold or a refund returns to it later is lost.
+        if (rollover === 'none') lot.expiresAt = least(at, lot.expiresAt);
       }
     }
   }
@@ -1138,8 +1138,15 @@ export class WholeLedger {
     }
   }
 
-  private forfeitExpired(account: Account, at: Instant): void {
+  /** Nobody's any more: what returned to the lot of a reversed purchase, and what is in a lot that has expired. */
+  private letLapse(account: Account, at: Instant): void {
     for (const lot of account.lots) {
+      const purchase = lot.purchaseId === null ? null : findPurchase(account, lot.purchaseId);
+      const returned = least(available(lot), purchase?.shortfall ?? 0n);
+      if (purchase && returned > 0n) {
+        purchase.shortfall -= returned;
+        this.forfeit(account, 'revocation', lot, returned, at, { purchaseId: purchase.purchaseId });
+      }
       if (available(lot) > 0n && lot.expiresAt !== null && lot.expiresAt <= at) {
         this.forfeit(account, 'expiry', lot, available(lot), at);
       }
