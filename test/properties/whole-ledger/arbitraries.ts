@@ -247,6 +247,8 @@ const steps = {
   settlePurchase: fc.record({ who, pick, reference: fc.constantFrom('own', 'own', 'p1', 'p2') }),
   failPurchase: fc.record({ who, pick }),
   reversePurchase: fc.record({ who, pick, amount: part }),
+  /** A pack is bought, used or held, and its payment is returned. */
+  chargeback: fc.record({ who, item: framesItem, hold: fc.boolean(), amount: part }),
   configureTopUp: fc.record({
     who,
     enabled: fc.constantFrom(true, true, true, false),
@@ -299,6 +301,7 @@ const weights: Record<keyof typeof steps, number> = {
   settlePurchase: 6,
   failPurchase: 2,
   reversePurchase: 3,
+  chargeback: 3,
   configureTopUp: 4,
   configureAdditional: 2,
   addMember: 2,

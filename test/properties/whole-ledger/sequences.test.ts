@@ -3,7 +3,7 @@ import { afterAll, beforeAll, test } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../support/database.ts';
 import { fromAmount } from '../../support/model.ts';
 import { runs } from '../../support/runs.ts';
-import type { Instant } from '../../support/time.ts';
+import { DAY, type Instant } from '../../support/time.ts';
 import * as random from './arbitraries.ts';
 import { catalogWith, loadWholeCatalog } from './catalog.ts';
 import type { Capture, Hold } from './model.ts';
@@ -102,6 +102,16 @@ async function perform(both: SideBySide, step: random.Step, done: random.Step[])
         id,
         step.reference === 'own' ? `own${id}` : step.reference,
       );
+    }
+    case 'chargeback': {
+      const { who, item, hold, amount } = step;
+      const options = { key: null, member: null, maxAmount: null };
+      await both.buy(who, 'small', null, null);
+      const id = model.accounts.get(who)?.purchases.at(-1)?.purchaseId ?? 1;
+      await both.settlePurchase(who, id, `own${id}`);
+      if (hold) await both.authorize(who, [item], { ...options, expiresIn: 3n * DAY });
+      else await both.spend(who, [item], options, false);
+      return both.reversePurchase(who, id, amount);
     }
     case 'configureTopUp':
       return both.configureTopUp(step.who, step);
