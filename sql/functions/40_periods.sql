@@ -47,6 +47,24 @@ begin
 end
 $$;
 
+-- The phase and number of the period of a plan that begins where another one ends. Usually it is the next one. Where the end is
+-- no boundary of the plan, because the period before was of a plan with another anchoring or time zone, its periods count from
+-- there, and the first runs to the boundary that is nearest to a whole period: nobody gets an allowance for a few hours.
+create or replace function credits_private.following_period(
+  plan credits.plans, previous_anchor timestamptz, ends_at timestamptz, out anchor timestamptz, out n int)
+language plpgsql stable
+as $$
+begin
+  anchor := previous_anchor;
+  n := credits_private.period_containing(plan, anchor, ends_at);
+  if credits_private.boundary(plan, anchor, n) <> ends_at then
+    anchor := ends_at;
+    n := credits_private.period_containing(plan, anchor, ends_at
+      + case plan.cadence when 'day' then 12 when 'week' then 84 when 'month' then 365 else 4383 end * interval '1 hour');
+  end if;
+end
+$$;
+
 -- When an allowance ends that lives so many periods, the first of which ends at period_end; null periods: never. A period that
 -- is empty, because the clocks of a time zone left its day out, is none of them.
 create or replace function credits_private.end_of_life(
@@ -55,18 +73,19 @@ returns timestamptz
 language plpgsql stable
 as $$
 declare
-  n int := credits_private.period_containing(plan, anchor, period_end);
+  following record;
   ends_at timestamptz := period_end;
 begin
-  if periods is null then
+  if periods is null or period_end is null then
     return null;
   end if;
+  following := credits_private.following_period(plan, anchor, period_end);
   for i in 2 .. periods loop
-    n := n + 1;
-    while credits_private.boundary(plan, anchor, n) = ends_at loop
-      n := n + 1;
+    while credits_private.boundary(plan, following.anchor, following.n + 1) = ends_at loop
+      following.n := following.n + 1;
     end loop;
-    ends_at := credits_private.boundary(plan, anchor, n);
+    following.n := following.n + 1;
+    ends_at := credits_private.boundary(plan, following.anchor, following.n);
   end loop;
   return ends_at;
 end
@@ -231,16 +250,13 @@ declare
   plan credits.plans;
   next_plan credits.plans;
   interrupted credits.interrupted_periods;
+  following record;
 begin
   if account.cancels_at_period_end then
     return credits_private.without_plan(account);
   end if;
   select p.* into plan from credits.plans p where p.plan = account.plan;
-  if account.pending_plan is null then
-    return credits_private.with_period(account, plan, account.anchor, at);
-  end if;
-
-  select p.* into next_plan from credits.plans p where p.plan = account.pending_plan;
+  select p.* into next_plan from credits.plans p where p.plan = coalesce(account.pending_plan, account.plan);
   if credits_private.is_paid(plan.plan) <> credits_private.is_paid(next_plan.plan) and next_plan.cadence <> 'none' then
     select i.* into interrupted from credits.interrupted_periods i
     where i.account_id = account.account_id and i.paid = credits_private.is_paid(next_plan.plan) and i.period_end > at;
@@ -248,14 +264,18 @@ begin
       return credits_private.with_interrupted_period(account, next_plan, interrupted);
     end if;
   end if;
-  -- Another cadence counts from here.
-  return credits_private.with_period(account, next_plan,
-    case when (next_plan.cadence, next_plan.anchored_to) = (plan.cadence, plan.anchored_to) then account.anchor else at end, at);
+  if next_plan.cadence <> plan.cadence then
+    -- Another cadence counts from here, and its first period is the one that contains now.
+    return credits_private.with_period(account, next_plan, at, at, credits_private.period_containing(next_plan, at, at));
+  end if;
+  following := credits_private.following_period(next_plan, account.anchor, at);
+  return credits_private.with_period(account, next_plan, following.anchor, at, following.n);
 end
 $$;
 
+-- The account in period n of a plan, from an instant on.
 create or replace function credits_private.with_period(
-  account credits.accounts, plan credits.plans, anchor timestamptz, at timestamptz)
+  account credits.accounts, plan credits.plans, anchor timestamptz, at timestamptz, n int)
 returns credits.accounts
 language plpgsql stable
 as $$
@@ -264,9 +284,9 @@ begin
   account.pending_plan := null;
   account.cancels_at_period_end := false;
   account.anchor := anchor;
-  account.period_index := credits_private.period_containing(plan, anchor, at);
+  account.period_index := n;
   account.period_start := case when plan.cadence <> 'none' then at end;
-  account.period_end := credits_private.boundary(plan, anchor, account.period_index + 1);
+  account.period_end := credits_private.boundary(plan, anchor, n + 1);
   return account;
 end
 $$;

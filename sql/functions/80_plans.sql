@@ -167,16 +167,19 @@ begin
     if found and chosen.cadence <> 'none' then
       account := credits_private.with_interrupted_period(account, chosen, interrupted);
     else
-      account := credits_private.with_period(account, chosen, coalesce(anchor, at), at);
+      anchor := coalesce(anchor, at);
+      account := credits_private.with_period(account, chosen, anchor, at, credits_private.period_containing(chosen, anchor, at));
     end if;
     return credits_private.take_plan(ended, account, chosen,
       credits_private.granted_in_period(account.account_id, chosen, interrupted.period_start), at);
   end if;
 
-  -- Between plans of one sort and cadence, not smaller in any unit: now, and the period stays as it is. So between plans that
-  -- have no period.
+  -- Between plans of one sort whose periods are the same, not smaller in any unit: now, and the period stays as it is. So between
+  -- plans that have no period.
   comparison := credits_private.compare_allowances(present.plan, chosen.plan);
-  if (chosen_paid = present_paid and present.cadence = chosen.cadence and comparison <> 'smaller') or account.period_end is null then
+  if (chosen_paid = present_paid and comparison <> 'smaller'
+      and (present.cadence, present.anchored_to, present.time_zone) = (chosen.cadence, chosen.anchored_to, chosen.time_zone))
+    or account.period_end is null then
     account.plan := chosen.plan;
     account.pending_plan := null;
     account.cancels_at_period_end := false;
@@ -217,7 +220,7 @@ begin
 end
 $$;
 comment on function credits.subscribe(text, text, timestamptz) is
-  'Subscribes an account to a plan, or changes its plan. A first plan, and one from price 0 to paid, begins at once with its whole allowance; a larger one of the same cadence takes over at once and adds what it has more; anything else waits for the period''s end (pending_plan). Leaving a plan and coming back within its period resumes it. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 a plan of another card. Service only: the application has taken the money.';
+  'Subscribes an account to a plan, or changes its plan. A first plan, and one from price 0 to paid, begins at once with its whole allowance; a larger one with the same cadence, anchoring and time zone takes over at once and adds what it has more; anything else waits for the period''s end (pending_plan). Leaving a plan and coming back within its period resumes it. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 a plan of another card. Service only: the application has taken the money.';
 
 create or replace function credits.cancel_subscription(account_id text, immediately boolean default false)
 returns credits.accounts

@@ -40,7 +40,7 @@ const rollover: fc.Arbitrary<Omit<AllowanceRow, 'plan' | 'amount'>> = fc.oneof(
 export const PLANS = ['free0', 'free1', 'paid0', 'paid1', 'paid2'];
 export const isPaid = (plan: string): boolean => plan.startsWith('paid');
 
-/** Two plans of price 0 and three paid ones, in one time zone, whose periods of one length are anchored alike. */
+/** Two plans of price 0 and three paid ones; most are of one time zone, and those of one cadence anchored alike. */
 export const plans: fc.Arbitrary<Plans> = fc
   .record({
     timeZone: fc.constantFrom('UTC', 'America/New_York'),
@@ -60,6 +60,8 @@ export const plans: fc.Arbitrary<Plans> = fc
           ),
           credits: fc.constantFrom('200', '100', '200', '250.5', '0'),
           creditsRollover: rollover,
+          anchoredOtherwise: fc.constantFrom(false, false, false, true),
+          otherTimeZone: fc.constantFrom(null, null, null, 'Pacific/Apia', 'UTC'),
           minutes: fc.constantFrom(null, '15', '20'),
           minutesRollover: rollover,
         }),
@@ -67,11 +69,12 @@ export const plans: fc.Arbitrary<Plans> = fc
     ),
   })
   .map(({ timeZone, anchoredTo, each }) => ({
-    plans: each.map(({ cadence }, index) => ({
+    plans: each.map(({ cadence, anchoredOtherwise, otherTimeZone }, index) => ({
       plan: PLANS[index],
       cadence,
-      anchored_to: anchoredTo[cadence],
-      time_zone: timeZone,
+      anchored_to:
+        (anchoredTo[cadence] === 'calendar') === anchoredOtherwise ? 'subscription' : 'calendar',
+      time_zone: otherTimeZone ?? timeZone,
       paid: isPaid(PLANS[index]),
     })),
     allowances: each.flatMap(({ credits, creditsRollover, minutes, minutesRollover }, index) => [

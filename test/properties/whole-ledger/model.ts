@@ -273,7 +273,7 @@ export class WholeLedger {
     } else if (
       account.period &&
       sort === this.sort(present.plan) &&
-      plan.cadence === present.cadence &&
+      hasSamePeriods(plan, present) &&
       this.isNowhereSmaller(plan, present)
     ) {
       this.enter(account, plan, account.period, at);
@@ -1102,9 +1102,12 @@ export class WholeLedger {
     const plan = account.pendingPlan === null ? present : this.plan(account.pendingPlan);
     const sort = this.sort(plan.plan);
     const resumed = sort === this.sort(present.plan) ? null : this.resumable(account, sort, at);
-    // Another cadence counts from here.
-    const anchor = plan.cadence === present.cadence && account.period ? account.period.anchor : at;
-    this.enter(account, plan, resumed ?? newPeriod(plan, anchor, at), at);
+    const anchor = account.period?.anchor ?? at;
+    const next =
+      plan.cadence === present.cadence
+        ? followingPeriod(plan, anchor, at)
+        : newPeriod(plan, at, at);
+    this.enter(account, plan, resumed ?? next, at);
   }
 
   /** What is over what may be carried ends, the oldest first. What is held never does. */
@@ -1425,11 +1428,33 @@ function newPeriod(plan: PlanRow, anchor: Instant, at: Instant): Period {
   return { start: at, end: periodAt(plan, anchor, at).end, anchor, granted: new Map() };
 }
 
+/** Two plans whose periods are the same, if they are anchored alike. */
+function hasSamePeriods(a: PlanRow, b: PlanRow): boolean {
+  const periods = ({ cadence, anchored_to = 'subscription', time_zone = 'UTC' }: PlanRow) =>
+    [cadence, anchored_to, time_zone].join();
+  return periods(a) === periods(b);
+}
+
+/**
+ * The period that begins where another one ends. If that is no boundary of the plan's, its periods count from there, and the
+ * first one ends at the boundary that is nearest to a whole period.
+ */
+function followingPeriod(plan: PlanRow, anchor: Instant, at: Instant): Period {
+  const { start, end } = periodAt(plan, anchor, at);
+  if (start === at) return { start, end, anchor, granted: new Map() };
+  const halves = { day: 12n, week: 84n, month: 365n, year: 4383n, none: 0n };
+  const nearest = periodAt(plan, at, at + halves[plan.cadence] * HOUR).end;
+  return { start: at, end: nearest, anchor: at, granted: new Map() };
+}
+
 /** When an allowance ends: with its period, or, if it rolls over, after the periods that it lives, or never. */
 function endOfAllowance(plan: PlanRow, period: Period, allowance: AllowanceRow): Instant | null {
   if ((allowance.rollover ?? 'none') === 'none') return period.end;
   if (allowance.lives_periods === undefined || period.end === null) return null;
-  return endOfPeriods(plan, period.anchor, period.end, allowance.lives_periods - 1);
+  if (allowance.lives_periods === 1) return period.end;
+  // The period may be one of other plans, which this one's follow.
+  const next = followingPeriod(plan, period.anchor, period.end);
+  return endOfPeriods(plan, next.anchor, next.end as Instant, allowance.lives_periods - 2);
 }
 
 function findHold(account: Account, holdId: number): Hold {
