@@ -394,7 +394,7 @@ $$;
 --
 -- Kinds of events: hold_end (a slice returns to its lot), take_back (of what returned to a reversed purchase's lot), expiry (of an
 -- amount of a lot), reset (of the included lots of a unit, or of all), period (the account after a boundary), refill (a new lot),
--- meter (a usage entry). PC422 where there would be no end of them.
+-- meter (a usage entry), top_up (one that waited for the month is looked at again). PC422 where there would be no end of them.
 create or replace function credits_private.project(
   account credits.accounts, until timestamptz, meters_until timestamptz default 'infinity')
 returns credits_private.projection
@@ -421,6 +421,9 @@ begin
   end if;
 
   select coalesce(max(l.lot_id), 0) into last_lot_id from credits.lots l where l.account_id = account.account_id;
+  events := array(
+    select credits_private.due(t.account_id, t.look_again_at, 'top_up') from credits.top_up_settings t
+    where t.account_id = account.account_id and t.look_again_at <= until);
   slices := array(
     select credits_private.due(h.account_id, h.expires_at, 'hold_end', hold_id => h.hold_id, unit => h.unit, lot_id => s.lot_id,
       amount => s.amount)

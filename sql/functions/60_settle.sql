@@ -52,6 +52,9 @@ begin
           and (l.expires_at > event.at) is not false;
       when 'take_back' then
         perform credits_private.take_back_returned(account_id, event);
+      when 'top_up' then
+        -- settled() looks; whether it is still to be put off shows then.
+        update credits.top_up_settings t set look_again_at = null where t.account_id = write_down.account_id;
       when 'expiry' then
         perform credits_private.post(credits_private.new_entry(account_id, event.unit, 'expiry', event.at),
           array[(event.lot_id, event.counts_as, 0, event.amount)::credits_private.slice]);
@@ -98,6 +101,7 @@ as $$
     (select min(h.expires_at) from credits.holds h where h.account_id = next_due.account_id and h.status = 'open'),
     (select min(credits_private.next_midnight(m.charged_until)) from credits.meters m
       where m.account_id = next_due.account_id and (m.level > 0 or m.accrued > 0)),
+    (select t.look_again_at from credits.top_up_settings t where t.account_id = next_due.account_id),
     'infinity')
 $$;
 

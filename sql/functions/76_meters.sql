@@ -13,6 +13,7 @@ declare
   account credits.accounts;
   at timestamptz;
   meter credits.meters;
+  gate credits.gates;
   rate record;
   attributes jsonb := coalesce(nullif(record_meter.usage, 'null'), '{}');
 begin
@@ -28,7 +29,15 @@ begin
 
   select m.* into meter from credits.meters m
   where m.account_id = record_meter.account_id and m.operation = record_meter.operation and m.usage = attributes;
-  if found then
+  -- A gate bars what is more than before. Less is always taken, or it would be charged for ever.
+  if record_meter.quantity > coalesce(meter.level, -1) then
+    gate := credits_private.unmet_gate(account, credits_private.top_ups_enabled(account.account_id),
+      array[credits.item(record_meter.operation, attributes)]);
+    if gate.gate_id is not null then
+      perform credits_private.refuse_gate(account, gate);
+    end if;
+  end if;
+  if meter.meter_id is not null then
     update credits.meters m
     -- Never behind the last reading. A meter at 0 is not charged, and so its day is still the one of long ago.
     set accrued = m.accrued + m.level * extract(epoch from greatest(at, m.read_at) - m.read_at),
@@ -64,4 +73,4 @@ begin
 end
 $$;
 comment on function credits.record_meter(text, text, numeric, jsonb) is
-  'Records the present level of a gauge, such as stored GB. Each UTC day is charged its time-weighted mean at midnight, with no job needed; where credits have run out, what is available is charged and the meter records the shortfall. PC404 unknown account or operation; PC422 bad quantity or usage, or an operation that is not priced by one measure in one unit. Service only.';
+  'Records the present level of a gauge, such as stored GB. Each UTC day is charged its time-weighted mean at midnight, with no job needed; where credits have run out, what is available is charged and the meter records the shortfall. PC403 a gate, unless it is no more than before; PC404 unknown account or operation; PC422 bad quantity or usage, or an operation that is not priced by one measure in one unit. Service only.';

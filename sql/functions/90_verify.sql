@@ -143,7 +143,7 @@ where p.shortfall > 0 and l.available > 0
 union all
 -- What falls due is not overlooked.
 select a.account_id, 'due_later_than_it_falls_due',
-  jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', least(a.period_end, l.expires_at, h.expires_at, m.due_at))
+  jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', least(a.period_end, l.expires_at, h.expires_at, m.due_at, t.look_again_at))
 from credits.accounts a
 left join (
   select account_id, min(expires_at) as expires_at from credits.lots where open and available > 0 group by account_id
@@ -155,4 +155,5 @@ left join (
   select account_id, min(credits_private.next_midnight(charged_until)) as due_at from credits.meters
   where level > 0 or accrued > 0 group by account_id
 ) m on m.account_id = a.account_id
-where a.next_due_at > least(a.period_end, l.expires_at, h.expires_at, m.due_at);
+left join credits.top_up_settings t on t.account_id = a.account_id
+where a.next_due_at > least(a.period_end, l.expires_at, h.expires_at, m.due_at, t.look_again_at);

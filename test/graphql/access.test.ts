@@ -194,6 +194,7 @@ describe('a member', () => {
     ['settlePurchase', 'accountId: "team", purchaseId: "1", paymentReference: "mine"'],
     ['failPurchase', 'accountId: "team", purchaseId: "1", reason: "mine"'],
     ['reversePurchase', 'accountId: "team", purchaseId: "1", reason: "mine"'],
+    ['reinstatePurchase', 'accountId: "team", purchaseId: "1", reason: "mine"'],
     [
       'reversePayment',
       'accountId: "team", purchaseId: "1", paymentReference: "mine", paid: "6", returned: "6", reason: "mine"',

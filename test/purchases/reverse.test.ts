@@ -340,6 +340,93 @@ describe('before settlement', () => {
   });
 });
 
+describe('reinstate_purchase', () => {
+  const reinstate = (args: Arguments = {}) =>
+    team.one('reinstate_purchase', { purchase_id: 1, reason: 'won', ...args });
+
+  test('gives back to the purchase’s own lot what was taken, and forgives the shortfall', async () => {
+    await team.settle(1);
+    await team.spend(150);
+    await reverse();
+    expect(await reinstate()).toMatchObject({
+      status: 'settled',
+      reversed_amount: 200,
+      reinstated_amount: 200,
+      shortfall: 0,
+      reason: 'won',
+    });
+    expect(await team.lots()).toMatchObject([
+      { granted: 200, spent: 150, forfeited: 0, available: 50, price: 9 },
+    ]);
+    expect((await team.log()).at(-1)).toMatchObject({
+      kind: 'purchase',
+      amount: 50,
+      additional: 50,
+      balance_after: 50,
+      purchase_id: 1,
+      reason: 'won',
+    });
+  });
+
+  test('in part: the shortfall first', async () => {
+    await team.settle(1);
+    await team.spend(150);
+    await reverse();
+    expect(await reinstate({ amount: 120 })).toMatchObject({ status: 'settled', shortfall: 30 });
+    expect(await team.total()).toBe(0);
+    await reinstate({ amount: 50 });
+    expect(await team.total()).toBe(20);
+    // What is refunded after that is the account's own.
+    await team.one('refund', { seq: 2, amount: 10 });
+    expect(await team.total()).toBe(30);
+  });
+
+  test('again changes nothing; reversed once more it is taken back once more', async () => {
+    await team.settle(1);
+    await reverse();
+    const first = await reinstate();
+    const log = await team.log();
+    expect(await reinstate()).toEqual(first);
+    expect(await team.log()).toEqual(log);
+    expect(await reverse()).toMatchObject({ status: 'reversed', reversed_amount: 400 });
+    expect(await team.total()).toBe(0);
+  });
+
+  test('at most what is reversed, of what was settled once', async () => {
+    expect(await creditsError(reinstate())).toMatchObject({
+      code: 'PC409',
+      detail: { reason: 'never_settled', purchase_id: 1 },
+    });
+    await team.settle(1);
+    await reverse({ amount: 80 });
+    expect(await creditsError(reinstate({ amount: 80.01 }))).toMatchObject({
+      code: 'PC409',
+      detail: { reason: 'more_reinstated_than_reversed', reversed: 80, requested: 80.01 },
+    });
+    expect(await creditsError(reinstate({ amount: 0.001 }))).toMatchObject({
+      code: 'PC422',
+      detail: { field: 'amount', reason: 'too_fine' },
+    });
+    expect(await creditsError(reinstate({ purchase_id: 7 }))).toMatchObject({
+      code: 'PC404',
+      detail: { what: 'purchase', key: '7' },
+    });
+  });
+
+  test('a top-up is given back as one', async () => {
+    await team.topUps();
+    await team.settle(2);
+    await reverse({ purchase_id: 2 });
+    await reinstate({ purchase_id: 2 });
+    expect((await team.log()).at(-1)).toMatchObject({ kind: 'top_up', amount: 50, purchase_id: 2 });
+    expect(await team.purchases()).toMatchObject([
+      {},
+      { status: 'settled' },
+      { status: 'pending' },
+    ]);
+  });
+});
+
 describe('reverse_payment', () => {
   const returned = (money: number, rest: Arguments = {}) =>
     team.one('reverse_payment', {
@@ -440,6 +527,45 @@ describe('reverse_payment', () => {
     expect(await team.total()).toBe(200);
   });
 
+  test('what came back after all is given back, once, in whatever order it is told', async () => {
+    await team.settle(1);
+    await team.spend(50);
+    await returned(900);
+    const won = await returned(900, { reinstated: 900 });
+    expect(won).toMatchObject({ status: 'settled', shortfall: 0, reinstated_amount: 200 });
+    expect(await team.total()).toBe(150);
+    for (const args of [{}, { reinstated: 900 }, { reinstated: 450 }]) {
+      expect(await returned(900, args)).toEqual(won);
+    }
+    // Half of it is refunded after that.
+    expect(await returned(1350, { reinstated: 900 })).toMatchObject({
+      status: 'settled',
+      reversed_amount: 300,
+      reinstated_amount: 200,
+    });
+    expect(await team.total()).toBe(50);
+  });
+
+  test('lost and won before anybody told of it, nothing moves', async () => {
+    await team.settle(1);
+    const log = await team.log();
+    expect(await returned(900, { reinstated: 900 })).toMatchObject({ status: 'settled' });
+    expect(await team.log()).toEqual(log);
+    expect(await returned(900)).toMatchObject({ status: 'settled' });
+    expect(await team.total()).toBe(200);
+  });
+
+  test('barred before it was settled, and come back: it was paid', async () => {
+    await returned(900);
+    expect(await returned(900, { reinstated: 900 })).toMatchObject({
+      status: 'settled',
+      payment_reference: 'pay_1',
+    });
+    expect(await team.total()).toBe(200);
+    expect(await team.settle(1, 'pay_1')).toMatchObject({ status: 'settled' });
+    expect(await team.total()).toBe(200);
+  });
+
   test('wants sums', async () => {
     await team.settle(1);
     for (const paid of [0, -1, 'NaN', 'Infinity', null]) {
@@ -452,6 +578,12 @@ describe('reverse_payment', () => {
       expect(await creditsError(returned(0, { returned: money }))).toMatchObject({
         code: 'PC422',
         detail: { field: 'returned', reason: 'out_of_range' },
+      });
+    }
+    for (const reinstated of [-1, 2, 'NaN', null]) {
+      expect(await creditsError(returned(1, { reinstated }))).toMatchObject({
+        code: 'PC422',
+        detail: { field: 'reinstated', reason: 'out_of_range' },
       });
     }
     expect(await creditsError(returned(1, { purchase_id: 7 }))).toMatchObject({

@@ -250,13 +250,14 @@ const steps = {
   settlePurchase: fc.record({ who, pick, reference: fc.constantFrom('own', 'own', 'p1', 'p2') }),
   failPurchase: fc.record({ who, pick }),
   reversePurchase: fc.record({ who, pick, amount: part }),
+  reinstatePurchase: fc.record({ who, pick, amount: part }),
   /** A pack is bought, used or held, and its payment is returned. */
   chargeback: fc.record({ who, item: framesItem, hold: fc.boolean(), amount: part }),
   configureTopUp: fc.record({
     who,
     enabled: fc.constantFrom(true, true, true, false),
     threshold: fc.constantFrom(null, '20', '150', '0'),
-    amount: fc.constantFrom(null, '25', '80.5'),
+    amount: fc.constantFrom(null, '25', '80.5', '25.1'),
     monthlyLimit: fc.constantFrom(null, '100', '30'),
     member: acting,
   }),
@@ -304,6 +305,7 @@ const weights: Record<keyof typeof steps, number> = {
   settlePurchase: 6,
   failPurchase: 2,
   reversePurchase: 3,
+  reinstatePurchase: 3,
   chargeback: 3,
   configureTopUp: 4,
   configureAdditional: 2,

@@ -89,6 +89,8 @@ export interface Purchase {
   status: 'pending' | 'settled' | 'failed' | 'reversed';
   reference: string | null;
   reversed: Amount;
+  /** What of it was given back since. */
+  reinstated: Amount;
   shortfall: Amount;
   declines: number;
   nextAttemptAt: Instant | null;
@@ -113,6 +115,8 @@ export interface TopUps {
   amount: Amount | null;
   monthlyLimit: Amount | null;
   suspended: string | null;
+  /** When one that the month's limit did not allow is looked at again. */
+  lookAgainAt: Instant | null;
 }
 
 export interface Meter {
@@ -870,7 +874,7 @@ export class WholeLedger {
       if (purchase.status === 'reversed' && (wanted === null || purchase.settledAt === null)) {
         return purchase;
       }
-      const rest = purchase.amount - purchase.reversed;
+      const rest = purchase.amount - (purchase.reversed - purchase.reinstated);
       const reversed = wanted ?? rest;
       if (reversed > rest) throw new Refused('PC409', { reason: 'more_reversed_than_bought' });
       purchase.reversed += reversed;
@@ -881,7 +885,32 @@ export class WholeLedger {
         purchase.shortfall += reversed - taken;
         if (taken > 0n) this.forfeit(account, 'revocation', lot, taken, at, { purchaseId });
       }
-      if (!lot || purchase.reversed === purchase.amount) purchase.status = 'reversed';
+      if (!lot || reversed === rest) purchase.status = 'reversed';
+      return purchase;
+    });
+  }
+
+  /** Gives back what was reversed: it lowers the shortfall, and the rest returns to the purchase's own lot. */
+  reinstatePurchase(accountId: string, purchaseId: number, amount: string | null): Purchase {
+    return this.write(accountId, (account, at) => {
+      const purchase = findPurchase(account, purchaseId);
+      const wanted = amount === null ? null : this.checked(amount, purchase.unit);
+      if (purchase.settledAt === null) throw new Refused('PC409', { reason: 'never_settled' });
+      const reversed = purchase.reversed - purchase.reinstated;
+      const back = wanted ?? reversed;
+      if (back > reversed) throw new Refused('PC409', { reason: 'more_reinstated_than_reversed' });
+      if (back === 0n) return purchase;
+      const forgiven = least(back, purchase.shortfall);
+      purchase.shortfall -= forgiven;
+      purchase.reinstated += back;
+      purchase.status = 'settled';
+      const lot = account.lots.find((one) => one.purchaseId === purchaseId);
+      if (lot && back > forgiven) {
+        const kind = purchase.kind === 'pack' ? 'purchase' : 'top_up';
+        const slice = { lotId: lot.lotId, amount: back - forgiven };
+        lot.forfeited -= slice.amount;
+        this.log(account, kind, lot.unit, at, [slice], { purchaseId });
+      }
       return purchase;
     });
   }
@@ -908,7 +937,8 @@ export class WholeLedger {
         const field = threshold === null ? 'threshold' : 'amount';
         throw new Refused('PC422', { field, reason: 'missing' });
       }
-      account.topUps = { enabled, threshold, amount, monthlyLimit, suspended: null };
+      const afresh = { suspended: null, lookAgainAt: null };
+      account.topUps = { enabled, threshold, amount, monthlyLimit, ...afresh };
       if (!enabled) {
         // One that waits for its next try has none.
         const waiting = account.purchases.find(
@@ -936,9 +966,14 @@ export class WholeLedger {
         one.kind === 'top_up' && one.status !== 'failed' && one.createdAt >= startOfMonth(at),
     );
     const bought = sum(thisMonth.map((one) => one.amount));
-    if (topUps.monthlyLimit !== null && bought + topUps.amount > topUps.monthlyLimit) return;
+    if (topUps.monthlyLimit !== null && bought + topUps.amount > topUps.monthlyLimit) {
+      topUps.lookAgainAt = later(startOfMonth(at), MONTH);
+      return;
+    }
     const cost = times(fraction(this.catalog.topUpPrice), fraction(topUps.amount));
-    const figures = { unit: MAIN, amount: topUps.amount, price: cost.n / cost.d };
+    // Rounded up to whole cents.
+    const price = 10_000n * rounded(times(cost, { n: 1n, d: 10_000n }), 'up');
+    const figures = { unit: MAIN, amount: topUps.amount, price };
     this.addPurchase(account, 'top_up', at, { pack: null, ...figures, memberId: null, key: null });
   }
 
@@ -955,6 +990,7 @@ export class WholeLedger {
       status: 'pending',
       reference: null,
       reversed: 0n,
+      reinstated: 0n,
       shortfall: 0n,
       declines: 0,
       nextAttemptAt: null,
@@ -973,9 +1009,11 @@ export class WholeLedger {
     member: string | null,
   ): Account {
     this.checkAdmin(accountId, member);
-    return this.write(accountId, (account) => {
+    return this.write(accountId, (account, at) => {
+      const resumed = enabled && !account.additionalEnabled;
       account.additionalEnabled = enabled;
       account.additionalLimit = limit === null ? null : toAmount(limit);
+      if (resumed) this.topUpIfLow(account, at);
       return account;
     });
   }
@@ -1051,6 +1089,11 @@ export class WholeLedger {
   /** Does what falls due until an instant, one instant after another. Says whether there was anything. */
   private settle(account: Account, until: Instant, metersUntil = until): boolean {
     let anything = false;
+    const { topUps } = account;
+    if (topUps && topUps.lookAgainAt !== null && topUps.lookAgainAt <= until) {
+      topUps.lookAgainAt = null;
+      anything = true;
+    }
     for (;;) {
       const dates = this.dueDates(account).filter(
         ({ at, meter }) => at <= until && (!meter || at <= metersUntil),

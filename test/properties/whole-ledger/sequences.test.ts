@@ -91,12 +91,14 @@ async function perform(both: SideBySide, step: random.Step, done: random.Step[])
       return both.buy(step.who, step.pack, step.member, step.key);
     case 'settlePurchase':
     case 'failPurchase':
-    case 'reversePurchase': {
+    case 'reversePurchase':
+    case 'reinstatePurchase': {
       const purchase = latest(model.accounts.get(step.who)?.purchases, step.pick);
       if (!purchase && step.pick > 0) return;
       const id = purchase?.purchaseId ?? 1;
       if (step.do === 'failPurchase') return both.failPurchase(step.who, id);
       if (step.do === 'reversePurchase') return both.reversePurchase(step.who, id, step.amount);
+      if (step.do === 'reinstatePurchase') return both.reinstatePurchase(step.who, id, step.amount);
       return both.settlePurchase(
         step.who,
         id,
