@@ -31,8 +31,9 @@ Environment:
   PGCREDITS_HOST        the address the API listens on: 127.0.0.1 unless set
   PGCREDITS_DATA        the folder of the embedded PostgreSQL: .pgcredits unless set
   PGCREDITS_JWT_SECRET  the HS256 secret of the API's tokens; "up" makes one up without it
-  STRIPE_SECRET_KEY     payments are Stripe's; without it they are simulated: credits are given, nothing is paid
-  STRIPE_WEBHOOK_SECRET of the endpoint /payments/webhook, as Stripe shows it`,
+  STRIPE_SECRET_KEY     payments are Stripe's; without it, purchases stay pending
+  STRIPE_WEBHOOK_SECRET of the endpoint /payments/webhook, as Stripe shows it
+  PGCREDITS_SIMULATE_PAYMENTS  1: without Stripe, credits are given and nothing is paid, as "up" does`,
   );
 
 program
@@ -84,12 +85,10 @@ program
     }
     const signal = stopSignal();
     const { startServer } = await import('./graphql.ts');
-    const { configuredProvider } = await import('./payments/configured.ts');
+    const { configuredProvider, NO_PAYMENTS } = await import('./payments/configured.ts');
     const { SIMULATED_CHECKOUT_PATH } = await import('./payments/routes.ts');
-    const provider = configuredProvider(config, {
-      url: `http://${host}:${port}${SIMULATED_CHECKOUT_PATH}`,
-      secret: jwtSecret,
-    });
+    const checkout = { url: '', secret: jwtSecret };
+    const provider = configuredProvider(config, checkout);
     const api = await startServer({
       connectionString,
       host,
@@ -98,7 +97,8 @@ program
       provider,
       log: print,
     });
-    print(`Listening on ${api.url}, with ${provider.name}`);
+    checkout.url = `${api.url}${SIMULATED_CHECKOUT_PATH}`;
+    print(`Listening on ${api.url}. Payments: ${provider?.name ?? NO_PAYMENTS}.`);
     await signal;
     await api.stop();
   });
@@ -111,10 +111,10 @@ program
     const connectionString = databaseUrl(config);
     const signal = stopSignal();
     const { startWorker } = await import('./worker.ts');
-    const { configuredProvider } = await import('./payments/configured.ts');
+    const { configuredProvider, NO_PAYMENTS } = await import('./payments/configured.ts');
     const provider = configuredProvider(config, null);
     const worker = await startWorker({ connectionString, provider, log: print });
-    print(`Working. Payments: ${provider.name}.`);
+    print(`Working. Payments: ${provider?.name ?? NO_PAYMENTS}.`);
     await Promise.race([signal, worker.ended]);
     await worker.stop();
   });

@@ -45,11 +45,14 @@ export async function up({ config, demo, stopSignal, print }: UpOptions): Promis
 
     const jwtSecret = config.jwtSecret ?? keptSecret(config.dataFolder);
     const { host, port } = config;
-    const provider = configuredProvider(config, {
-      url: `http://${host}:${port}${SIMULATED_CHECKOUT_PATH}`,
-      secret: jwtSecret,
-    });
-    say('payments')(provider.name);
+    // Everything on one machine is for trying it out, so that payments may be simulated without being asked for.
+    const checkout = { url: '', secret: jwtSecret };
+    const provider = configuredProvider({ ...config, simulatePayments: true }, checkout);
+    say('payments')(
+      config.stripeSecretKey === null
+        ? 'simulated: credits are given and nothing is paid; set STRIPE_SECRET_KEY for real ones'
+        : 'Stripe',
+    );
 
     const worker = await startWorker({ connectionString, provider, log: say('worker') });
     stops.push(() => worker.stop());
@@ -64,6 +67,7 @@ export async function up({ config, demo, stopSignal, print }: UpOptions): Promis
       log: say('api'),
     });
     stops.push(() => api.stop());
+    checkout.url = `${api.url}${SIMULATED_CHECKOUT_PATH}`;
     say('api')(`listening on ${api.url}`);
 
     if (demo) await runDemo(pool, print);

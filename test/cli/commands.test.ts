@@ -74,6 +74,18 @@ test('serve and worker run until they are told to stop', async () => {
   expect([await serve.ended, await worker.ended]).toEqual([0, 0]);
 });
 
+test('worker and serve simulate no payments unless asked to', async () => {
+  for (const [more, says] of [
+    [{}, /Payments: none, so purchases stay pending; set STRIPE_SECRET_KEY/],
+    [{ PGCREDITS_SIMULATE_PAYMENTS: '1' }, /Payments: simulated payments\./],
+  ] as const) {
+    const worker = start(['worker'], { ...environment(), ...more });
+    await worker.printed(says);
+    worker.process.kill('SIGTERM');
+    expect(await worker.ended).toBe(0);
+  }
+});
+
 test('serve needs a secret', async () => {
   const { status, output } = await run(['serve'], environment());
   expect(status).toBe(1);
