@@ -140,6 +140,19 @@ begin
 end
 $$;
 
+-- How a writer begins: it locks the account, reads the account's time once, and settles it. PC404.
+create or replace function credits_private.begin_writing(account_id text)
+returns credits_private.writing
+language plpgsql volatile
+as $$
+declare
+  account credits.accounts := credits_private.lock_account(account_id);
+  at timestamptz := credits_private.account_time(account_id);
+begin
+  return (credits_private.settled(account, at), at)::credits_private.writing;
+end
+$$;
+
 -- For the worker: settles up to "batch" accounts that are due, skipping those that somebody else is writing to.
 -- Returns how many it settled; fewer than "batch" means that the rest is done or in other hands.
 create or replace function credits.settle_due(batch int default 500)

@@ -21,9 +21,8 @@ begin
     perform credits_private.fail_invalid('expires_in', 'out_of_range', 'Give an interval above 0, at most 10 years.');
   end if;
   request := credits_private.logged(items);
-  account := credits_private.lock_account(account_id);
   -- A hold that is over is over, also for a repetition of its request.
-  account := credits_private.settled(account, credits_private.account_time(account_id));
+  account := (credits_private.begin_writing(account_id)).account;
 
   if idempotency_key is not null then
     for original in
@@ -168,21 +167,18 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  account credits.accounts;
-  at timestamptz;
+  present credits_private.writing;
   rows credits.holds[];
 begin
   perform credits_private.check_service();
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
   rows := credits_private.find_hold(account_id, hold_id);
   if rows[1].status = 'captured' then
     perform credits_private.fail_conflict('already_captured', 'Refund the entries instead.',
       jsonb_build_object('hold_id', hold_id));
   elsif rows[1].status = 'open' then
-    perform credits_private.end_hold(account_id, hold_id, 'released', null, at);
-    perform credits_private.let_lapse(account_id, at);
+    perform credits_private.end_hold(account_id, hold_id, 'released', null, present.at);
+    perform credits_private.let_lapse(account_id, present.at);
   end if;
   return query select * from unnest(credits_private.find_hold(account_id, hold_id));
 end
@@ -256,9 +252,7 @@ declare
   slices credits_private.slice[];
   entry credits.entries;
 begin
-  admission.account := credits_private.lock_account(account_id);
-  admission.at := credits_private.account_time(account_id);
-  admission.account := credits_private.settled(admission.account, admission.at);
+  select w.account, w.at into admission from credits_private.begin_writing(account_id) w;
   rows := credits_private.find_hold(account_id, hold_id);
   held := rows[1];
   if items is null then

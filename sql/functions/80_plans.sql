@@ -82,10 +82,9 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  account credits.accounts;
+  present credits_private.writing;
   chosen credits.plans;
   card text := rate_card;
-  at timestamptz;
   fresh boolean;
 begin
   perform credits_private.check_service();
@@ -119,19 +118,17 @@ begin
   on conflict do nothing;
   fresh := found;
 
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
   if fresh and plan is not null then
-    return credits_private.change_plan(account, chosen, anchor, at);
-  elsif plan <> account.plan or (plan is not null and account.plan is null) then
+    return credits_private.change_plan(present.account, chosen, anchor, present.at);
+  elsif plan <> (present.account).plan or (plan is not null and (present.account).plan is null) then
     perform credits_private.fail_conflict('open_with_another_plan', 'Change the plan with credits.subscribe.',
-      jsonb_build_object('plan', account.plan, 'requested', plan));
-  elsif card <> account.rate_card then
+      jsonb_build_object('plan', (present.account).plan, 'requested', plan));
+  elsif card <> (present.account).rate_card then
     perform credits_private.fail_conflict('open_with_another_rate_card', 'An account keeps its rate card.',
-      jsonb_build_object('rate_card', account.rate_card, 'requested', card));
+      jsonb_build_object('rate_card', (present.account).rate_card, 'requested', card));
   end if;
-  return account;
+  return present.account;
 end
 $$;
 comment on function credits.open_account(text, text, timestamptz, text) is
@@ -202,21 +199,18 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  account credits.accounts;
+  present credits_private.writing;
   chosen credits.plans;
-  at timestamptz;
 begin
   perform credits_private.check_service();
   perform credits_private.check_anchor(anchor);
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
-  chosen := credits_private.find_plan(plan, account.plan);
-  if chosen.rate_card <> account.rate_card then
+  present := credits_private.begin_writing(account_id);
+  chosen := credits_private.find_plan(plan, (present.account).plan);
+  if chosen.rate_card <> (present.account).rate_card then
     perform credits_private.fail_conflict('plan_of_another_rate_card', 'Choose a plan of the account''s rate card.',
-      jsonb_build_object('plan', plan, 'rate_card', account.rate_card));
+      jsonb_build_object('plan', plan, 'rate_card', (present.account).rate_card));
   end if;
-  return credits_private.change_plan(account, chosen, anchor, at);
+  return credits_private.change_plan(present.account, chosen, anchor, present.at);
 end
 $$;
 comment on function credits.subscribe(text, text, timestamptz) is
@@ -229,21 +223,19 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
+  present credits_private.writing;
   account credits.accounts;
-  at timestamptz;
 begin
   perform credits_private.check_service();
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
-  if account.plan is null then
-    return account;
-  elsif immediately or account.period_end is null then
-    return credits_private.take_plan(credits_private.leave_plan(account, true, at),
-      credits_private.without_plan(account), null, '{}', at);
+  present := credits_private.begin_writing(account_id);
+  if (present.account).plan is null then
+    return present.account;
+  elsif immediately or (present.account).period_end is null then
+    return credits_private.take_plan(credits_private.leave_plan(present.account, true, present.at),
+      credits_private.without_plan(present.account), null, '{}', present.at);
   end if;
   update credits.accounts a set cancels_at_period_end = true, pending_plan = null
-  where a.account_id = account.account_id
+  where a.account_id = (present.account).account_id
   returning a.* into account;
   return account;
 end

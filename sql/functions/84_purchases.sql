@@ -61,12 +61,11 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  account credits.accounts;
+  present credits_private.writing;
   original credits.purchases;
   chosen credits.packs;
   purchase credits.purchases;
   currencies text[];
-  at timestamptz;
 begin
   perform credits_private.check_admin(account_id, member_id);
   perform credits_private.check_labels(idempotency_key, member_id);
@@ -74,7 +73,7 @@ begin
   if not credits_private.caller_is('credits_service') then
     member_id := credits_private.claim('member_id');
   end if;
-  account := credits_private.lock_account(account_id);
+  present := credits_private.begin_writing(account_id);
 
   if idempotency_key is not null then
     select p.* into original from credits.purchases p
@@ -89,15 +88,13 @@ begin
     perform credits_private.check_key_is_new(account_id, idempotency_key);
   end if;
 
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
   select p.* into chosen from credits.packs p
-  where p.rate_card = account.rate_card and p.pack = buy.pack and p.retired_at is null;
+  where p.rate_card = (present.account).rate_card and p.pack = buy.pack and p.retired_at is null;
   if not found then
     perform credits_private.fail_not_found('pack', pack, 'credits.packs lists the packs of the account''s rate card.');
-  elsif chosen.plans is not null and not coalesce(account.plan = any (chosen.plans), false) then
+  elsif chosen.plans is not null and not coalesce((present.account).plan = any (chosen.plans), false) then
     perform credits_private.fail('PC403',
-      jsonb_build_object('requires', 'plan', 'pack', pack, 'plans', chosen.plans, 'plan', account.plan),
+      jsonb_build_object('requires', 'plan', 'pack', pack, 'plans', chosen.plans, 'plan', (present.account).plan),
       'Subscribe to one of these plans.');
   end if;
 
@@ -118,7 +115,7 @@ begin
   where r.rate_card = chosen.rate_card and r.pack = chosen.pack and r.currency = buy.currency;
   purchase.member_id := member_id;
   purchase.idempotency_key := idempotency_key;
-  purchase.created_at := at;
+  purchase.created_at := present.at;
   return credits_private.add_purchase(purchase);
 end
 $$;
@@ -156,8 +153,7 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  account credits.accounts;
-  at timestamptz;
+  present credits_private.writing;
   purchase credits.purchases;
   lot credits.lots;
 begin
@@ -165,9 +161,7 @@ begin
   if coalesce(length(payment_reference), 0) not between 1 and 255 then
     perform credits_private.fail_invalid('payment_reference', 'length', 'Give the provider''s id of the payment, 1 to 255 characters.');
   end if;
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
   purchase := credits_private.find_purchase(account_id, purchase_id);
 
   if purchase.settled_at is not null and purchase.payment_reference = settle_purchase.payment_reference then
@@ -183,18 +177,18 @@ begin
   end if;
 
   update credits.purchases p
-  set status = 'settled', payment_reference = settle_purchase.payment_reference, settled_at = at, declines = 0,
+  set status = 'settled', payment_reference = settle_purchase.payment_reference, settled_at = present.at, declines = 0,
     next_attempt_at = null, reason = null
   where p.account_id = settle_purchase.account_id and p.purchase_id = settle_purchase.purchase_id
   returning p.* into purchase;
 
-  lot := credits_private.new_lot(account_id, purchase.unit, 'additional', purchase.amount, at, null,
+  lot := credits_private.new_lot(account_id, purchase.unit, 'additional', purchase.amount, present.at, null,
     case purchase.kind when 'pack' then 'purchase' else 'top_up' end);
   lot.purchase_id := purchase.purchase_id;
   lot.price := purchase.price;
   lot.currency := purchase.currency;
   perform credits_private.add_lot(lot.source, lot);
-  perform credits_private.top_up_if_low(account, at);
+  perform credits_private.top_up_if_low(present.account, present.at);
   return purchase;
 end
 $$;
@@ -208,14 +202,11 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  account credits.accounts;
-  at timestamptz;
+  present credits_private.writing;
   purchase credits.purchases;
 begin
   perform credits_private.check_service();
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
   purchase := credits_private.find_purchase(account_id, purchase_id);
   if purchase.status in ('settled', 'reversed') then
     perform credits_private.fail_conflict('already_' || purchase.status, 'Reverse the purchase instead.',
@@ -228,7 +219,7 @@ begin
   update credits.purchases p
   set declines = p.declines + 1, reason = fail_purchase.reason,
     status = case when p.kind = 'pack' or p.declines + 1 >= 3 then 'failed' else 'pending' end,
-    next_attempt_at = case when p.kind = 'top_up' and p.declines + 1 < 3 then at + interval '1 hour' * 6 ^ p.declines end
+    next_attempt_at = case when p.kind = 'top_up' and p.declines + 1 < 3 then present.at + interval '1 hour' * 6 ^ p.declines end
   where p.account_id = fail_purchase.account_id and p.purchase_id = fail_purchase.purchase_id
   returning p.* into purchase;
   if purchase.kind = 'top_up' and purchase.status = 'failed' then
@@ -297,19 +288,16 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  account credits.accounts;
-  at timestamptz;
+  present credits_private.writing;
   purchase credits.purchases;
   reversed numeric;
 begin
   perform credits_private.check_service();
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
   purchase := credits_private.find_purchase(account_id, purchase_id);
   reversed := purchase.reversed_amount - purchase.reinstated_amount;
   if amount is not null then
-    perform credits_private.check_amount(account.rate_card, purchase.unit, amount);
+    perform credits_private.check_amount((present.account).rate_card, purchase.unit, amount);
   end if;
   if purchase.status = 'reversed' and (amount is null or purchase.settled_at is null) then
     return purchase;
@@ -319,7 +307,7 @@ begin
     perform credits_private.fail_conflict('more_reversed_than_bought', 'Reverse at most what is left of the purchase.',
       jsonb_build_object('amount', purchase.amount, 'reversed', reversed, 'requested', amount));
   end if;
-  return credits_private.set_reversed(purchase, purchase.reversed_amount + amount, purchase.reinstated_amount, at, reason);
+  return credits_private.set_reversed(purchase, purchase.reversed_amount + amount, purchase.reinstated_amount, present.at, reason);
 end
 $$;
 comment on function credits.reverse_purchase(text, bigint, text, numeric) is
@@ -332,19 +320,16 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  account credits.accounts;
-  at timestamptz;
+  present credits_private.writing;
   purchase credits.purchases;
   reversed numeric;
 begin
   perform credits_private.check_service();
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
   purchase := credits_private.find_purchase(account_id, purchase_id);
   reversed := purchase.reversed_amount - purchase.reinstated_amount;
   if amount is not null then
-    perform credits_private.check_amount(account.rate_card, purchase.unit, amount);
+    perform credits_private.check_amount((present.account).rate_card, purchase.unit, amount);
   end if;
   if purchase.settled_at is null then
     perform credits_private.fail_conflict('never_settled', 'Nothing was taken back: buy again.',
@@ -356,7 +341,7 @@ begin
       jsonb_build_object('reversed', reversed, 'requested', amount));
   end if;
   return credits_private.set_reversed(
-    purchase, purchase.reversed_amount, purchase.reinstated_amount + coalesce(amount, reversed), at, reason);
+    purchase, purchase.reversed_amount, purchase.reinstated_amount + coalesce(amount, reversed), present.at, reason);
 end
 $$;
 comment on function credits.reinstate_purchase(text, bigint, text, numeric) is
@@ -370,8 +355,7 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  account credits.accounts;
-  at timestamptz;
+  present credits_private.writing;
   purchase credits.purchases;
   unit_scale int;
   new_reinstated numeric;
@@ -385,9 +369,7 @@ begin
   elsif reinstated is null or not (reinstated >= 0 and reinstated <= returned) then
     perform credits_private.fail_invalid('reinstated', 'out_of_range', 'Give what of the returned has come back in all, from 0.');
   end if;
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
   purchase := credits_private.find_purchase(account_id, purchase_id);
   if purchase.settled_at is not null and purchase.payment_reference is distinct from reverse_payment.payment_reference then
     perform credits_private.fail_conflict('settled_by_another_payment', 'What was returned had bought nothing.',
@@ -402,7 +384,7 @@ begin
   end if;
 
   -- Reports come late, twice and out of order; each names whole sums, which only grow. So the largest of each counts.
-  select u.scale into unit_scale from credits.units u where u.rate_card = account.rate_card and u.unit = purchase.unit;
+  select u.scale into unit_scale from credits.units u where u.rate_card = (present.account).rate_card and u.unit = purchase.unit;
   new_reinstated := greatest(purchase.reinstated_amount,
     least(round(purchase.amount * reinstated / paid, unit_scale), purchase.amount));
   new_reversed := greatest(purchase.reversed_amount,
@@ -410,7 +392,7 @@ begin
   if (new_reversed, new_reinstated) = (purchase.reversed_amount, purchase.reinstated_amount) then
     return purchase;
   end if;
-  return credits_private.set_reversed(purchase, new_reversed, new_reinstated, at, reason);
+  return credits_private.set_reversed(purchase, new_reversed, new_reinstated, present.at, reason);
 end
 $$;
 comment on function credits.reverse_payment(text, bigint, text, numeric, numeric, text, numeric) is

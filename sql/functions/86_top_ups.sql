@@ -73,22 +73,19 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  account credits.accounts;
-  at timestamptz;
+  present credits_private.writing;
   settings credits.top_up_settings;
   price numeric;
 begin
   perform credits_private.check_admin(configure_top_up.account_id, configure_top_up.member_id);
-  account := credits_private.lock_account(configure_top_up.account_id);
-  at := credits_private.account_time(configure_top_up.account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(configure_top_up.account_id);
   if configure_top_up.enabled is null then
     perform credits_private.fail_invalid('enabled', 'missing', 'Give true or false.');
   end if;
-  perform credits_private.check_limit(account.rate_card, 'threshold', configure_top_up.threshold);
-  perform credits_private.check_limit(account.rate_card, 'monthly_limit', configure_top_up.monthly_limit);
+  perform credits_private.check_limit((present.account).rate_card, 'threshold', configure_top_up.threshold);
+  perform credits_private.check_limit((present.account).rate_card, 'monthly_limit', configure_top_up.monthly_limit);
   if configure_top_up.amount is not null then
-    perform credits_private.check_amount(account.rate_card, credits_private.main_unit(account.rate_card), configure_top_up.amount);
+    perform credits_private.check_amount((present.account).rate_card, credits_private.main_unit((present.account).rate_card), configure_top_up.amount);
   end if;
 
   select t.* into settings from credits.top_up_settings t where t.account_id = configure_top_up.account_id;
@@ -100,10 +97,10 @@ begin
       'Enable top-ups with a threshold and an amount.');
   end if;
   if configure_top_up.enabled then
-    price := (credits_private.top_up_price(account.rate_card, settings.amount)).price;
+    price := (credits_private.top_up_price((present.account).rate_card, settings.amount)).price;
     if price is null then
       perform credits_private.fail_invalid('enabled', 'no_top_up_price', 'The account''s rate card sells no top-ups: sell packs.',
-        jsonb_build_object('rate_card', account.rate_card));
+        jsonb_build_object('rate_card', (present.account).rate_card));
     elsif price > 1e12 then
       perform credits_private.fail_invalid('amount', 'too_expensive', 'Give a smaller amount.');
     end if;
@@ -118,9 +115,9 @@ begin
   if not configure_top_up.enabled then
     -- A declined one that waits for its next try has none; one that may be being charged runs its course.
     update credits.purchases p set status = 'failed', next_attempt_at = null
-    where p.account_id = configure_top_up.account_id and p.kind = 'top_up' and p.status = 'pending' and p.next_attempt_at > at;
+    where p.account_id = configure_top_up.account_id and p.kind = 'top_up' and p.status = 'pending' and p.next_attempt_at > present.at;
   end if;
-  perform credits_private.top_up_if_low(account, at);
+  perform credits_private.top_up_if_low(present.account, present.at);
   return settings;
 end
 $$;

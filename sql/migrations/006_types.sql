@@ -87,6 +87,9 @@ create type credits_private.due_event as (
 create type credits_private.projection as (
   account credits.accounts, lots credits.lots[], events credits_private.due_event[]);
 
+-- An account as its writer begins: locked, settled, and at which instant.
+create type credits_private.writing as (account credits.accounts, at timestamptz);
+
 -- A request that passed: everything that drawing it needs.
 create type credits_private.admission as (
   account credits.accounts, at timestamptz, top_ups boolean, prices credits_private.price[], lots credits.lots[]);

@@ -772,6 +772,7 @@ export class WholeLedger {
       this.letLapse(account, at);
       return [entry.seq];
     });
+    this.write(accountId, () => {});
     return this.find(accountId).entries[made - 1];
   }
 
@@ -809,6 +810,7 @@ export class WholeLedger {
       const buyer = { memberId: member, key };
       return [this.addPurchase(account, 'pack', at, { pack: packName, ...figures, ...buyer })];
     });
+    this.write(accountId, () => {});
     return this.find(accountId).purchases[purchaseId - 1];
   }
 
