@@ -129,7 +129,8 @@ begin
   if amount > lot.available then
     perform credits_private.fail('PC402',
       jsonb_build_object('unit', lot.unit, 'required', amount, 'available', lot.available,
-        'shortfall', amount - lot.available, 'next_refill_at', credits_private.next_refill(present.account, lot.unit), 'lot_id', lot_id),
+        'shortfall', amount - lot.available, 'next_refill_at', credits_private.next_refill(present.account, lot.unit),
+        'lot_id', lot_id),
       'Revoke at most what is available in the lot.');
   end if;
   if amount > 0 then

@@ -28,7 +28,7 @@ begin
   where m.account_id = record_meter.account_id and m.operation = record_meter.operation and m.usage = attributes;
   -- A gate bars what is more than before. Less is always taken, or it would be charged for ever.
   if record_meter.quantity > coalesce(meter.level, -1) then
-    gate := credits_private.unmet_gate(present.account, credits_private.top_ups_enabled((present.account).account_id),
+    gate := credits_private.unmet_gate(present.account, credits_private.top_ups_enabled(record_meter.account_id),
       array[credits.item(record_meter.operation, attributes)]);
     if gate.gate_id is not null then
       perform credits_private.refuse_gate(present.account, gate);
@@ -47,20 +47,25 @@ begin
     select min(r.measure) as measure, min(r.unit) as unit, count(distinct r.measure) as measures, count(distinct r.unit) as units
     into rate
     from credits.card_rates r
-    where r.rate_card = (present.account).rate_card and r.operation = record_meter.operation and r.valid_from <= present.at and r.valid_until > present.at;
+    where r.rate_card = (present.account).rate_card and r.operation = record_meter.operation
+      and r.valid_from <= present.at and r.valid_until > present.at;
     if not exists (select from credits.operations o
-      where o.rate_card = (present.account).rate_card and o.operation = record_meter.operation and o.retired_at is null) then
+      where o.rate_card = (present.account).rate_card and o.operation = record_meter.operation
+        and o.retired_at is null) then
       perform credits_private.fail_not_found('operation', record_meter.operation,
         'credits.operations lists the operations of the account''s rate card.');
     elsif rate.measures <> 1 or rate.units <> 1 then
       perform credits_private.fail_invalid('operation', 'not_a_meter', 'A meter''s operation is priced by one measure in one unit.');
     end if;
-    perform credits_private.rate_items((present.account).rate_card, (present.account).plan, credits_private.top_ups_enabled((present.account).account_id),
-      array[credits.item(record_meter.operation, attributes || jsonb_build_object(rate.measure, record_meter.quantity))], present.at);
+    perform credits_private.rate_items((present.account).rate_card, (present.account).plan,
+      credits_private.top_ups_enabled(record_meter.account_id),
+      array[credits.item(record_meter.operation, attributes || jsonb_build_object(rate.measure, record_meter.quantity))],
+      present.at);
     insert into credits.meters as m (account_id, meter_id, operation, usage, measure, level, read_at, charged_until, unit)
     values (record_meter.account_id,
       (select coalesce(max(x.meter_id), 0) + 1 from credits.meters x where x.account_id = record_meter.account_id),
-      record_meter.operation, attributes, rate.measure, record_meter.quantity, present.at, date_trunc('day', present.at, 'UTC'), rate.unit)
+      record_meter.operation, attributes, rate.measure, record_meter.quantity, present.at,
+      date_trunc('day', present.at, 'UTC'), rate.unit)
     returning m.* into meter;
   end if;
 

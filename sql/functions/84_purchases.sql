@@ -11,12 +11,12 @@ create or replace function credits_private.payable(price numeric, currency text)
 returns numeric
 language sql immutable
 return (
-  select case when price = round(price, coin.scale) then price else round(ceil(price * 10::numeric ^ coin.scale) / 10::numeric ^ coin.scale, coin.scale) end
+  select case when price * coins = trunc(price * coins) then price else trim_scale(ceil(price * coins) / coins) end
   from (select case
     when currency in (
-      'BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'MGA', 'PYG', 'RWF', 'UGX', 'VND', 'VUV', 'XAF', 'XOF', 'XPF') then 0
-    when currency in ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') then 3
-    else 2 end as scale) coin);
+      'BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'MGA', 'PYG', 'RWF', 'UGX', 'VND', 'VUV', 'XAF', 'XOF', 'XPF') then 1
+    when currency in ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') then 1000
+    else 100 end as coins) c);
 
 -- A purchase, under the account's lock. PC404.
 create or replace function credits_private.find_purchase(account_id text, purchase_id bigint)

@@ -180,6 +180,11 @@ create type credits_private.slice as (
   forfeited numeric
 );
 
+create type credits_private.writing as (
+  account credits.accounts,
+  at timestamp with time zone
+);
+
 
 -- ---- tables
 
@@ -1543,6 +1548,11 @@ function credits_private.begin_catalog(rate_card text, name text, source text DE
   returns void
   language plpgsql volatile set client_min_messages=warning owner postgres
 grant execute on function credits_private.begin_catalog to credits_owner;
+
+function credits_private.begin_writing(account_id text)
+  returns credits_private.writing
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.begin_writing to credits_owner;
 
 function credits_private.boundary(plan credits.plans, anchor timestamp with time zone, n integer)
   returns timestamp with time zone

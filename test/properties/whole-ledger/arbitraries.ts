@@ -277,6 +277,7 @@ const steps = {
   removeMember: fc.record({ who, memberId: fc.constantFrom('m1', 'm2'), acting }),
   recordMeter: fc.record({
     who,
+    operation: fc.constantFrom('storage', 'storage', 'archive'),
     level: fc.constantFrom('0', '3', '12.5', '0.7', '40'),
   }),
   repeat: fc.record({ back: fc.nat({ max: 5 }) }),

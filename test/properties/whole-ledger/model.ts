@@ -5,7 +5,15 @@
  * Amounts are whole millionths of a unit and instants whole microseconds, both as bigint, so that everything is exact.
  */
 import type { AllowanceRow, PlanRow } from '../../support/catalog.ts';
-import { type Fraction, fraction, over, plus, rounded, times } from '../../support/fractions.ts';
+import {
+  compare,
+  type Fraction,
+  fraction,
+  over,
+  plus,
+  rounded,
+  times,
+} from '../../support/fractions.ts';
 import { type Amount, endOfPeriods, fromAmount, periodAt, toAmount } from '../../support/model.ts';
 import { type Item, price } from '../../support/rating-model.ts';
 import { Refused } from '../../support/refused.ts';
@@ -1050,6 +1058,10 @@ export class WholeLedger {
   recordMeter(accountId: string, operation: string, level: string): Meter {
     return this.write(accountId, (account, at) => {
       let meter = account.meters.find((one) => one.operation === operation);
+      const gate = this.unmetGate(account, [{ operation }]);
+      // Less than before is always taken.
+      const isMore = !meter || compare(fraction(level), meter.level) > 0;
+      if (gate && isMore) throw gateRefusal(gate);
       if (!meter) {
         const none = { level: fraction(0), accrued: fraction(0), dueAt: null, shortfall: 0n };
         meter = { meterId: account.meters.length + 1, operation, readAt: at, ...none };

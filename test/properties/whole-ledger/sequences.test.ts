@@ -124,7 +124,7 @@ async function perform(both: SideBySide, step: random.Step, done: random.Step[])
     case 'removeMember':
       return both.removeMember(step.who, step.memberId, step.acting);
     case 'recordMeter':
-      return both.recordMeter(step.who, 'storage', step.level);
+      return both.recordMeter(step.who, step.operation, step.level);
     case 'repeat': {
       const again = latest(
         done.filter((one) => 'key' in one || one.do === 'spendMany'),
