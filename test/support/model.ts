@@ -382,9 +382,15 @@ export class Model {
   private rollOver(account: Account, allowance: AllowanceRow, at: Instant): void {
     const { unit = 'credit', rollover = 'none' } = allowance;
     if (rollover === 'all') return;
-    const carried = account.lots.filter(
-      (lot) => lot.unit === unit && this.countsAs(lot) === 'included' && left(lot) > 0n,
+    const included = account.lots.filter(
+      (lot) => lot.unit === unit && this.countsAs(lot) === 'included',
     );
+    if (rollover === 'none') {
+      // What a refund returns to it later is lost.
+      for (const lot of included)
+        if (lot.expiresAt === null || lot.expiresAt > at) lot.expiresAt = at;
+    }
+    const carried = included.filter((lot) => left(lot) > 0n);
     let excess = sum(carried.map(left)) - (rollover === 'capped' ? this.cap(allowance) : 0n);
     for (const lot of carried) {
       if (excess <= 0n) return;
