@@ -84,13 +84,13 @@ from credits.spend_items('demo-videodraft', array[
     plan: 'videogen_pro',
     quotes: [
       [
-        'High quality needs top-ups to be enabled.',
+        'High quality is for accounts with top-ups.',
         `select ${QUOTE}
 from credits.quote('demo-videogen', 'ai_image', '{"quality": "high"}')`,
       ],
     ],
     spend: [
-      'Standard quality does not.',
+      'Standard quality is for all.',
       `select ${ENTRY}
 from credits.spend('demo-videogen', 'ai_image', '{"quality": "standard", "count": 2}', idempotency_key => 'KEY')`,
     ],
