@@ -4,7 +4,6 @@
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Client, escapeLiteral } from 'pg';
-import { createCredits } from '../client.ts';
 import { type Column, table } from '../table.ts';
 import { print, printJson, withDatabase } from './context.ts';
 
@@ -199,8 +198,11 @@ async function grant(account: string, amount: string, options: GrantOptions): Pr
     );
     const replayed = given.length > 0;
     if (json) return printJson({ ...lot, replayed });
-    const balances = await createCredits(client).balances({ accountId: account });
-    const { total } = balances.find((row) => row.unit === unit) ?? {};
+    const [{ total }] = await select(
+      client,
+      'select total from credits.balances(account_id => $1) where unit = $2',
+      [account, unit],
+    );
     const until = lot.expires_at === null ? 'without expiry' : `until ${lot.expires_at}`;
     const what = `${lot.granted} ${unit} to ${account}: ${lot.bucket}, ${until}, lot ${lot.lot_id}.`;
     print(

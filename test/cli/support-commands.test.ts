@@ -99,16 +99,21 @@ describe('activity', () => {
   test('of a time, of some kinds, of a member, so many', async () => {
     const seqs = async (...args: string[]) =>
       (await json('activity', team, ...args)).map(({ seq }: { seq: string }) => Number(seq));
-    expect(await seqs('--member', 'ann')).toEqual([3]);
-    expect(await seqs('--kind', 'refill', 'grant')).toEqual([2, 1]);
-    expect(await seqs('--limit', '3')).toEqual([4, 3, 2]);
-    expect(await seqs('--since', '2026-03-10 12:00', '--until', '2026-03-10 12:01')).toHaveLength(
-      4,
-    );
-    expect(await seqs('--since', '2026-03-10 12:01')).toEqual([]);
-    const { stdout } = await pgcredits('activity', team, '--limit', '2');
-    expect(stdout).toMatch(/\nThe newest 2; --limit shows more\.\n$/);
-    expect((await pgcredits('activity', team, '--member', 'eve')).stdout).toBe('No entries.\n');
+    expect(
+      await Promise.all([
+        seqs('--member', 'ann'),
+        seqs('--kind', 'refill', 'grant'),
+        seqs('--limit', '3'),
+        seqs('--since', '2026-03-10 12:00', '--until', '2026-03-10 12:01'),
+        seqs('--since', '2026-03-10 12:01'),
+      ]),
+    ).toEqual([[3], [2, 1], [4, 3, 2], [4, 3, 2, 1], []]);
+    const [short, empty] = await Promise.all([
+      pgcredits('activity', team, '--limit', '2'),
+      pgcredits('activity', team, '--member', 'eve'),
+    ]);
+    expect(short.stdout).toMatch(/\nThe newest 2; --limit shows more\.\n$/);
+    expect(empty.stdout).toBe('No entries.\n');
   });
 });
 
@@ -148,11 +153,6 @@ describe('grant', () => {
     const other = await pgcredits('grant', team, '6', '--reason', 'x', '--key', 'ticket-7');
     expect(other).toMatchObject({ status: 1, stdout: '' });
     expect(other.stderr).toMatch(/^Conflict: idempotency key reused\. \(PC409\)\n/);
-  });
-
-  test('without a reason is wrong usage', async () => {
-    expect((await pgcredits('grant', team, '5')).status).toBe(2);
-    expect(await json('balance', team)).toMatchObject([{ total: '100.00' }, { total: '10' }]);
   });
 });
 
