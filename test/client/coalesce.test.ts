@@ -170,14 +170,13 @@ describe('coalesced spends', () => {
     const spends: Promise<unknown>[] = [];
     await whileLocked(team, async (holder) => {
       spends.push(coalesced.spend(images(team, 1)), coalesced.spend(images(team, 2)));
-      const broken = settled(spends);
+      for (const spend of spends) spend.catch(() => {});
       await untilBlockedCount(database.pool, 1);
       spends.push(coalesced.spend(images(team, 3)));
       const { rows } = await holder.query(
-        `select pg_terminate_backend(pid) from pg_stat_activity where pg_backend_pid() = any (pg_blocking_pids(pid))`,
+        `select pg_terminate_backend(pid, 60000) from pg_stat_activity where pg_backend_pid() = any (pg_blocking_pids(pid))`,
       );
       expect(rows).toHaveLength(1);
-      await broken;
     });
     const [first, second, third] = await settled(spends);
     expect([first, second]).toMatchObject([
@@ -210,17 +209,20 @@ describe('inside a transaction of the application every spend is its own call', 
   test('of a pg client', async () => {
     const team = await open();
     const client = await pool.connect();
-    await client.query('begin');
-    const credits = createCredits(client, { coalesce: true });
-    const [, refused] = await settled([
-      credits.spend(images(team, 1)),
-      credits.spend(images(team, 20)),
-    ]);
-    // A refused spend aborts the transaction: spend_many would not have.
-    expect(refused).toMatchObject({ reason: expect.any(InsufficientCreditsError) });
-    await expect(client.query('select 1')).rejects.toMatchObject({ code: '25P02' });
-    await client.query('rollback');
-    client.release();
+    try {
+      await client.query('begin');
+      const credits = createCredits(client, { coalesce: true });
+      const [, refused] = await settled([
+        credits.spend(images(team, 1)),
+        credits.spend(images(team, 20)),
+      ]);
+      // A refused spend aborts the transaction: spend_many would not have.
+      expect(refused).toMatchObject({ reason: expect.any(InsufficientCreditsError) });
+      await expect(client.query('select 1')).rejects.toMatchObject({ code: '25P02' });
+    } finally {
+      await client.query('rollback');
+      client.release();
+    }
     expect(await charges(team)).toEqual([]);
   });
 

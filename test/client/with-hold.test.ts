@@ -10,6 +10,7 @@ import {
 import { createPool } from '../../src/database.ts';
 import { atelierDatabase, NOON } from '../support/atelier.ts';
 import { type TestDatabase, verifyAfterEach } from '../support/database.ts';
+import { untilBlockedCount } from '../support/locks.ts';
 
 const LATER = '2026-03-10T13:30:00Z';
 
@@ -176,9 +177,13 @@ describe('the work fails', () => {
       await hold.capture({}, client);
       throw failure;
     });
-    await expect(outcome).rejects.toBe(failure);
+    const first = await Promise.race([
+      outcome.catch((error) => error),
+      untilBlockedCount(database.pool, 1).then(() => 'the release waits for the transaction'),
+    ]);
     await client.query('rollback');
     client.release();
+    expect(first).toBe(failure);
     await vi.waitFor(async () => expect(await balance()).toEqual({ total: 100, held: 0 }));
   });
 });
