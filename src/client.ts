@@ -48,7 +48,17 @@ export type Calls = {
 
 /** The calls, and what is made of them. */
 export interface Credits extends Calls {
-  /** Holds what an operation may cost, does the work, charges what it came to, and gives everything back if the work fails. */
+  /**
+   * Holds what an operation may cost, does the work, charges what it came to, and gives everything back if the
+   * work fails. Returns what the work returns. Work that does not capture is charged all that was held.
+   *
+   * - The work fails: the hold is released, and the work's own error is thrown. If the release fails too, the hold ends by itself.
+   * - The process dies: the hold ends by itself, after `expiresIn` (an hour unless given).
+   * - The work outlives the hold: the capture is a fresh charge at the hold's prices, and may fail with an InsufficientCreditsError.
+   * - With an idempotency key, a run again takes up the hold of the run before it, so that a job is charged at most once however often
+   *   it is tried. After a run that failed it holds anew, under the key with a number after it. After one that was charged the
+   *   work is not done again: it rejects with a ConflictError whose `detail.reason` is `already_captured`.
+   */
   withHold: WithHold;
 }
 
