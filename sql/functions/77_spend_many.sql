@@ -15,11 +15,11 @@ begin
   return query
     select request_index, case when replayed then 'replayed' else 'ok' end, null::text, null::jsonb, e.account_id, e.seq, e.unit,
       e.kind::text, e.operation, e.amount::numeric, e.included::numeric, e.additional::numeric, e.balance_after::numeric,
-      e.member_id, e.usage, e.breakdown, e.idempotency_key, e.occurred_at, e.recorded_at, e.metadata
+      e.member_id, e.usage, e.breakdown, e.idempotency_key, e.occurred_at, e.recorded_at, e.metadata, null::text
     from credits_private.charge(request.account_id, array[credits.item(request.operation, request.usage)],
       request.idempotency_key, request.member_id, request.max_amount, request.metadata) e;
 exception when sqlstate 'PC402' or sqlstate 'PC403' or sqlstate 'PC404' or sqlstate 'PC409' or sqlstate 'PC422' then
-  get stacked diagnostics result.error_code = returned_sqlstate, detail = pg_exception_detail;
+  get stacked diagnostics result.error_code = returned_sqlstate, detail = pg_exception_detail, result.error_hint = pg_exception_hint;
   result.request_index := request_index;
   result.status := 'refused';
   result.error_detail := detail;

@@ -388,6 +388,8 @@ export interface SpendResultRow {
   recorded_at: Date | null;
   /** The application's own, or null. */
   metadata: Json | null;
+  /** The HINT of the error; null unless refused. */
+  error_hint: string | null;
 }
 
 /** Automatic top-ups of an account; no row: never configured. */

@@ -126,7 +126,8 @@ create type credits.spend_result as (
   idempotency_key text,
   occurred_at timestamp with time zone,
   recorded_at timestamp with time zone,
-  metadata jsonb
+  metadata jsonb,
+  error_hint text
 );
 
 create type credits.violation as (
