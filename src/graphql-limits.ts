@@ -148,7 +148,7 @@ function refusal(args: ExecutionArgs): { errors: GraphQLError[] } | null {
   }
 }
 
-/** A row is 1, as often as there may be rows of it; a field of Query or Mutation, which asks the database, is 100 more. */
+/** A row is 1, as often as there may be rows of it; a field of Query or Mutation, which asks the database, is 200 more. */
 const costOf: ComplexityEstimator = ({ type, field, args, childComplexity: within }) => {
   if (field.name.startsWith('__')) return 0;
   const fieldType = getNullableType(field.type);
@@ -160,7 +160,7 @@ const costOf: ComplexityEstimator = ({ type, field, args, childComplexity: withi
 };
 
 function rootOf({ name }: GraphQLCompositeType): number {
-  return name === 'Query' || name === 'Mutation' || name === 'Subscription' ? 100 : 0;
+  return name === 'Query' || name === 'Mutation' || name === 'Subscription' ? 200 : 0;
 }
 
 /** How many rows a page may have. Throws for more than are given. */

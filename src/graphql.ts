@@ -281,6 +281,10 @@ function maskError(error: GraphQLError, log: (line: string) => void): GraphQLErr
       hint: 'A number, time or text among the arguments is out of range, or has characters that PostgreSQL does not take.',
     });
   }
+  if (code === '57014') {
+    const hint = 'Ask for less at once: a shorter time, a smaller page.';
+    return told('It took too long.', { code: 'TIMEOUT', hint });
+  }
   const id = randomUUID();
   log(`Error ${id} (${code}): ${stack}`);
   return told('An error occurred; the server logged it.', { code: 'INTERNAL', id });

@@ -1,4 +1,15 @@
 import { randomBytes } from 'node:crypto';
+import {
+  buildSchema,
+  type GraphQLField,
+  type GraphQLInputField,
+  getNamedType,
+  isEnumType,
+  isInputObjectType,
+  isIntrospectionType,
+  isObjectType,
+  isSpecifiedScalarType,
+} from 'postgraphile/graphql';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { StartupError } from '../../src/errors.ts';
 import { printGraphqlSchema, startServer } from '../../src/graphql.ts';
@@ -30,6 +41,11 @@ async function fieldsOf(type: string): Promise<Field[]> {
   );
   return __type.fields;
 }
+
+/** Keys that are there for the sake of constraints: those of lots point at what explains them, and at a bucket's copies. */
+const NOT_FOLLOWED = ['lot_figures_are_explained_by_a_posting', 'lots_bucket_fkey'];
+
+const singular = (name: string) => name.replace(/ies$/, 'y').replace(/([^s])s$/, '$1');
 
 const camelCase = (name: string) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 
@@ -71,12 +87,89 @@ describe('the schema', () => {
     for (const { name, description } of functions) {
       expect([name, description]).toEqual([name, comments.get(name)]);
     }
-    for (const type of ['Account', 'Entry', 'Lot', 'QuoteLine']) {
-      const { __type } = await api.data(`{ __type(name: "${type}") { description } }`);
-      expect([type, __type.description]).toEqual([type, expect.stringMatching(/.{20}/)]);
+  });
+
+  test('says of everything what it is: types, fields, arguments and values', async () => {
+    const schema = buildSchema(await printGraphqlSchema(database.url));
+    const bare: string[] = [];
+    const look = (name: string, { description }: { description?: string | null }) => {
+      if ((description ?? '').length < 4) bare.push(name);
+    };
+    const types = Object.values(schema.getTypeMap()).filter(
+      (type) => !isSpecifiedScalarType(type) && !isIntrospectionType(type),
+    );
+    expect(types.length).toBeGreaterThan(200);
+    for (const type of types) {
+      look(type.name, type);
+      if (isEnumType(type)) {
+        for (const value of type.getValues()) look(`${type.name}.${value.name}`, value);
+      }
+      if (!isObjectType(type) && !isInputObjectType(type)) continue;
+      for (const field of Object.values<GraphQLInputField | GraphQLField<unknown, unknown>>(
+        type.getFields(),
+      )) {
+        look(`${type.name}.${field.name}`, field);
+        if (!('args' in field)) continue;
+        for (const argument of field.args)
+          look(`${type.name}.${field.name}(${argument.name}:)`, argument);
+      }
     }
+    expect(bare).toEqual([]);
     const amount = (await fieldsOf('Entry')).find(({ name }) => name === 'amount');
-    expect(amount?.description).toMatch(/.{20}/);
+    expect(amount?.description).toBe('The change, negative when credits leave.');
+  });
+
+  test('leads from each row to those that belong to it, and back', async () => {
+    for (const [type, relations] of Object.entries({
+      Account: [
+        'entries',
+        'holds',
+        'lots',
+        'members',
+        'meters',
+        'purchases',
+        'planByPlan',
+        'rateCardByRateCard',
+        'topUpSetting',
+      ],
+      Entry: ['account', 'hold', 'postings', 'purchase', 'refundedEntry', 'refunds'],
+      Hold: ['account', 'entries', 'holdLots'],
+      HoldLot: ['hold', 'lot'],
+      Lot: ['account', 'holdLots', 'postings', 'purchase'],
+      Member: ['account'],
+      Plan: [
+        'accountsByPendingPlan',
+        'accountsByPlan',
+        'planAllowances',
+        'planFeatures',
+        'planPrices',
+      ],
+      Posting: ['entry', 'lot'],
+      Purchase: ['account', 'entries', 'lots'],
+    })) {
+      const names = (await fieldsOf(type)).map(({ name }) => name);
+      expect([type, names]).toEqual([type, expect.arrayContaining(relations)]);
+    }
+    // Each foreign key can be followed both ways.
+    const rows = await database.query(
+      `select conname, conrelid::regclass::text as "from", confrelid::regclass::text as "to"
+       from pg_constraint where contype = 'f' and connamespace = 'credits'::regnamespace`,
+    );
+    const schema = buildSchema(await printGraphqlSchema(database.url));
+    const typeOf = (table: string) => singular(camelCase(`_${table.replace('credits.', '')}`));
+    const leads = (from: string, to: string) => {
+      const type = schema.getType(from);
+      if (!isObjectType(type)) return `no type ${from}`;
+      return Object.values(type.getFields()).some((field) =>
+        [to, `${to}Connection`].includes(getNamedType(field.type).name),
+      );
+    };
+    const left = rows.filter(({ conname }) => !NOT_FOLLOWED.includes(conname));
+    expect(left.length).toBeGreaterThan(20);
+    for (const { conname, from, to } of left) {
+      expect([conname, leads(typeOf(from), typeOf(to))]).toEqual([conname, true]);
+      expect([conname, leads(typeOf(to), typeOf(from))]).toEqual([conname, true]);
+    }
   });
 
   test('names tables in the plural, and shows nothing but the schema credits', async () => {
