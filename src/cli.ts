@@ -3,6 +3,7 @@
  * The command line. Each command reads the configuration, does one thing, and says in plain text what it did. The API and
  * the worker are loaded by the commands that run them; the others start at once without.
  */
+import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import { Command } from 'commander';
 import { Client } from 'pg';
@@ -31,6 +32,10 @@ Environment:
   PGCREDITS_HOST        the address the API listens on: 127.0.0.1 unless set
   PGCREDITS_DATA        the folder of the embedded PostgreSQL: .pgcredits unless set
   PGCREDITS_JWT_SECRET  the HS256 secret of the API's tokens; "up" makes one up without it
+  PGCREDITS_JWKS_URL    in place of a secret: where an identity provider serves the keys of its tokens
+  PGCREDITS_JWT_AUDIENCE, PGCREDITS_JWT_ISSUER  what a token's "aud" and "iss" must be: anything unless set
+  PGCREDITS_JWT_CLAIM_PREFIX  stands before the claims role, account_id, member_id and member_role
+  PGCREDITS_GRAPHIQL    "off": no GraphiQL, and no schema without a token
   STRIPE_SECRET_KEY     payments are Stripe's; without it they are simulated: credits are given, nothing is paid
   STRIPE_WEBHOOK_SECRET of the endpoint /payments/webhook, as Stripe shows it`,
   );
@@ -75,11 +80,11 @@ program
   .action(async () => {
     const config = readConfig();
     const connectionString = databaseUrl(config);
-    const { host, port, jwtSecret } = config;
-    if (jwtSecret === null) {
+    const { host, port, jwtSecret, jwksUrl } = config;
+    if (jwtSecret === null && jwksUrl === null) {
       throw new StartupError(
         'PGCREDITS_JWT_SECRET is not set, so the API could not tell who is calling.',
-        'Set it to the secret that your application signs its tokens with.',
+        'Set it to the secret that your application signs its tokens with, or set PGCREDITS_JWKS_URL.',
       );
     }
     const signal = stopSignal();
@@ -88,13 +93,11 @@ program
     const { SIMULATED_CHECKOUT_PATH } = await import('./payments/routes.ts');
     const provider = configuredProvider(config, {
       url: `http://${host}:${port}${SIMULATED_CHECKOUT_PATH}`,
-      secret: jwtSecret,
+      secret: jwtSecret ?? randomUUID(),
     });
     const api = await startServer({
+      ...config,
       connectionString,
-      host,
-      port,
-      jwtSecret,
       provider,
       log: print,
     });

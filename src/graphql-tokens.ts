@@ -9,15 +9,15 @@ import { LIMITS } from './graphql-limits.ts';
 
 export interface TokenOptions {
   /** The secret that the application signs its tokens with, HS256: 32 characters or more. Either this or `jwksUrl`. */
-  jwtSecret?: string;
+  jwtSecret?: string | null;
   /** Where the public keys are, as a JSON Web Key Set. They are kept, and fetched again when a token has a new key's id. */
-  jwksUrl?: string;
+  jwksUrl?: string | null;
   /** What `aud` must be or contain. Without it, any is taken. */
-  jwtAudience?: string;
+  jwtAudience?: string | null;
   /** What `iss` must be. Without it, any is taken. */
-  jwtIssuer?: string;
+  jwtIssuer?: string | null;
   /** Stands before the names of the four claims in tokens of a provider that wants a namespace, such as `https://example.com/`. */
-  jwtClaimPrefix?: string;
+  jwtClaimPrefix?: string | null;
 }
 
 /** Who is calling, as a verified token says. */
@@ -62,21 +62,21 @@ export function tokenVerifier(options: TokenOptions, log: (line: string) => void
 
 function signatureVerifier(options: TokenOptions) {
   const { jwtSecret, jwksUrl, jwtAudience: audience, jwtIssuer: issuer } = options;
-  if ((jwtSecret === undefined) === (jwksUrl === undefined)) {
+  if ((jwtSecret == null) === (jwksUrl == null)) {
     throw new RangeError('Tokens are verified by either jwtSecret or jwksUrl.');
   }
   const rules: JWTVerifyOptions = {
-    audience,
-    issuer,
+    audience: audience ?? undefined,
+    issuer: issuer ?? undefined,
     requiredClaims: ['exp'],
     clockTolerance: CLOCK_TOLERANCE,
   };
-  if (jwksUrl !== undefined) {
+  if (jwksUrl != null) {
     const keys = createRemoteJWKSet(new URL(jwksUrl));
     const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'];
     return (token: string) => jwtVerify(token, keys, { ...rules, algorithms });
   }
-  if (jwtSecret === undefined || jwtSecret.length < 32) {
+  if (jwtSecret == null || jwtSecret.length < 32) {
     throw new RangeError('jwtSecret needs 32 characters or more.');
   }
   const key = new TextEncoder().encode(jwtSecret);

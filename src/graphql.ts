@@ -52,12 +52,20 @@ export interface ServerOptions extends TokenOptions {
   host?: string;
   /** The port to listen on; 0 takes a free one. */
   port: number;
+  /** GraphiQL at `/`, and the schema without a token, for its sake. Default: true. */
+  graphiql?: boolean;
   /**
    * Whose events are taken at `/payments/webhook`, and whose checkout page is shown where it is ours. Without one,
    * neither is served.
    */
   provider?: PaymentProvider;
   /** Told what an operator should know: broken connections, and errors that callers do not get to see. */
+  log?: (line: string) => void;
+}
+
+interface PresetOptions extends TokenOptions {
+  pool: Pool;
+  graphiql?: boolean;
   log?: (line: string) => void;
 }
 
@@ -150,20 +158,18 @@ export async function startServer(options: ServerOptions): Promise<Server> {
  * The API as a PostGraphile preset, for an application that serves it from a server of its own. Tokens and the pool's login
  * are as for `startServer`; the application ends the pool. Throws if the secret is too short.
  */
-export function graphqlPreset(
-  options: TokenOptions & { pool: Pool; log?: (line: string) => void },
-): GraphileConfig.Preset {
+export function graphqlPreset(options: PresetOptions): GraphileConfig.Preset {
   return api(options).preset;
 }
 
-function api(options: TokenOptions & { pool: Pool; log?: (line: string) => void }) {
-  const { pool, log = () => {} } = options;
+function api(options: PresetOptions) {
+  const { pool, graphiql = true, log = () => {} } = options;
   const verify = tokenVerifier(options, log);
   const watches = new BalanceWatches(pool, log);
   const callers: Callers = new WeakMap();
   const preset: GraphileConfig.Preset = {
     extends: [PostGraphileAmberPreset, PgSimplifyInflectionPreset, SchemaShapePreset],
-    plugins: [authenticationPlugin(verify, callers), LimitsPlugin, LivePlugin],
+    plugins: [authenticationPlugin(verify, callers, graphiql), LimitsPlugin, LivePlugin],
     pgServices: [makePgService({ pool, schemas: ['credits'], pubsub: false })],
     grafast: {
       context({ pgcreditsCaller, ws }) {
@@ -174,7 +180,11 @@ function api(options: TokenOptions & { pool: Pool; log?: (line: string) => void 
         };
       },
     },
-    grafserv: { maxRequestLength: LIMITS.body, maskError: (error) => maskError(error, log) },
+    grafserv: {
+      graphiql,
+      maxRequestLength: LIMITS.body,
+      maskError: (error) => maskError(error, log),
+    },
   };
 
   /** Whether a web socket may stay: until its token expires. */
@@ -210,7 +220,11 @@ type Callers = WeakMap<object, Caller>;
 type SocketContext = Context<ConnectionInitMessage['payload'], Extra>;
 
 /** Verifies the token of every GraphQL request. Without one, only introspection is answered, for GraphiQL's sake. */
-function authenticationPlugin(verify: Verify, callers: Callers): GraphileConfig.Plugin {
+function authenticationPlugin(
+  verify: Verify,
+  callers: Callers,
+  graphiql: boolean,
+): GraphileConfig.Plugin {
   return {
     name: 'PgcreditsAuthenticationPlugin',
     grafserv: {
@@ -226,7 +240,7 @@ function authenticationPlugin(verify: Verify, callers: Callers): GraphileConfig.
               callers.get(extra.socket) ?? (await verify(String(connectionParams?.authorization)));
             if (caller.expires <= Date.now()) throw unauthenticated('The token has expired.');
             callers.set(extra.socket, caller);
-          } else if (!isIntrospection(body.query)) {
+          } else if (!graphiql || !isIntrospection(body.query)) {
             throw unauthenticated('This request has no token.');
           }
           return next();

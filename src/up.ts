@@ -31,6 +31,12 @@ export interface UpOptions {
 export async function up({ config, demo, stopSignal, print }: UpOptions): Promise<void> {
   const say = (part: string) => (line: string) => print(`${part.padEnd(10)}${line}`);
   const stops: (() => Promise<void>)[] = [];
+  if (config.jwksUrl !== null) {
+    throw new StartupError(
+      '"up" signs tokens of its own, and PGCREDITS_JWKS_URL is for those of others.',
+      'Run "pgcredits serve" and "pgcredits worker" instead.',
+    );
+  }
   try {
     const database = await startDatabase(config, say('database'));
     stops.push(database.stop);
@@ -56,9 +62,8 @@ export async function up({ config, demo, stopSignal, print }: UpOptions): Promis
     say('worker')('running');
 
     const api = await startServer({
+      ...config,
       connectionString,
-      host,
-      port,
       jwtSecret,
       provider,
       log: say('api'),

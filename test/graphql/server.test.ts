@@ -13,7 +13,7 @@ import {
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { StartupError } from '../../src/errors.ts';
 import { printGraphqlSchema, startServer } from '../../src/graphql.ts';
-import { type Api, memberOf, SECRET, SERVICE, sign, startApi } from '../support/api.ts';
+import { type Api, clientOf, memberOf, SECRET, SERVICE, sign, startApi } from '../support/api.ts';
 import { atelierDatabase } from '../support/atelier.ts';
 import { type TestDatabase, verifyAfterEach } from '../support/database.ts';
 import { untilBlockedCount } from '../support/locks.ts';
@@ -209,6 +209,23 @@ describe('the server', () => {
       // Nothing comes from elsewhere: it works without a network.
       expect(url.origin).toBe(api.url);
       expect((await fetch(url)).status).toBe(200);
+    }
+  });
+
+  test('keeps the schema and GraphiQL to itself where it is told to', async () => {
+    const server = await startServer({
+      connectionString: database.url,
+      port: 0,
+      jwtSecret: SECRET,
+      graphiql: false,
+    });
+    try {
+      const { send, data } = clientOf(server.url);
+      expect((await fetch(server.url, { headers: { accept: 'text/html' } })).status).toBe(404);
+      expect((await send('{ __schema { queryType { name } } }', {}, null)).status).toBe(401);
+      expect(await data('{ __typename }')).toEqual({ __typename: 'Query' });
+    } finally {
+      await server.stop();
     }
   });
 
