@@ -37,6 +37,9 @@ export class BalanceWatches {
   readonly #log: (line: string) => void;
   readonly #watches = new Map<string, Set<Watch>>();
   #listening: Promise<PoolClient> | null = null;
+  /** How many are about to watch. */
+  #coming = 0;
+  #closed = false;
 
   constructor(pool: Pool, log: (line: string) => void) {
     this.#pool = pool;
@@ -46,6 +49,33 @@ export class BalanceWatches {
 
   /** Watches as a caller. Throws the contract's errors. */
   async watch(caller: Caller | null, accountId: string): Promise<Watch> {
+    this.#coming++;
+    try {
+      const listening = this.#listen();
+      await listening;
+      await this.#withPgClient(settingsOf(caller), (client) =>
+        client.query({ text: 'select credits.watch_balances($1)', values: [accountId] }),
+      );
+      if (this.#listening !== listening || this.#closed) {
+        throw new SafeError('Changes cannot be told at the moment.', {
+          code: 'UNAVAILABLE',
+          hint: 'Subscribe again in a few seconds.',
+        });
+      }
+      return this.#add(accountId, (caller?.expires ?? 0) - Date.now());
+    } finally {
+      this.#coming--;
+      this.#rest();
+    }
+  }
+
+  /** Ends all subscriptions, as if each were over, and takes no other. */
+  close(): void {
+    this.#closed = true;
+    this.#endAll();
+  }
+
+  #add(accountId: string, left: number): Watch {
     const watches = this.#watches.get(accountId) ?? new Set();
     if (watches.size >= MOST_PER_ACCOUNT) {
       throw new SafeError('the request asks for too much', {
@@ -54,33 +84,27 @@ export class BalanceWatches {
         hint: 'End subscriptions that nobody looks at.',
       });
     }
-    const lasting = Math.min(LONGEST, (caller?.expires ?? 0) - Date.now());
-    const watch = new Watch(accountId, lasting, () => this.#forget(watch));
+    const watch = new Watch(accountId, Math.min(LONGEST, left), () => {
+      watches.delete(watch);
+      if (watches.size === 0) this.#watches.delete(accountId);
+      this.#rest();
+    });
     this.#watches.set(accountId, watches.add(watch));
-    try {
-      await this.#listen();
-      await this.#withPgClient(settingsOf(caller), (client) =>
-        client.query({ text: 'select credits.watch_balances($1)', values: [accountId] }),
-      );
-    } catch (error) {
-      watch.end();
-      throw error;
-    }
     return watch;
   }
 
-  /** Ends all subscriptions, as if each were over. */
-  end(): void {
+  #endAll(): void {
     for (const watches of [...this.#watches.values()]) {
       for (const watch of [...watches]) watch.end();
     }
   }
 
-  #forget(watch: Watch): void {
-    const watches = this.#watches.get(watch.accountId);
-    watches?.delete(watch);
-    if (watches?.size === 0) this.#watches.delete(watch.accountId);
-    if (this.#watches.size > 0) return;
+  /** Listens no more when nobody is there. */
+  #rest(): void {
+    if (this.#watches.size === 0 && this.#coming === 0) this.#hangUp();
+  }
+
+  #hangUp(): void {
     const listening = this.#listening;
     this.#listening = null;
     // Closed rather than given back: a connection that listens would go on doing so.
@@ -91,10 +115,7 @@ export class BalanceWatches {
   }
 
   #listen(): Promise<PoolClient> {
-    this.#listening ??= this.#connect().catch((error) => {
-      this.#listening = null;
-      throw error;
-    });
+    this.#listening ??= this.#connect();
     return this.#listening;
   }
 
@@ -106,7 +127,8 @@ export class BalanceWatches {
     // What was told meanwhile is lost. Who subscribes again gets the present balances.
     client.on('error', (error) => {
       this.#log(`The connection that listens for changes broke: ${error.message}`);
-      this.end();
+      this.#hangUp();
+      this.#endAll();
     });
     try {
       await client.query(`listen ${CHANNEL}`);

@@ -142,7 +142,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       async stop() {
         const closed = once(server, 'close');
         server.close();
-        watches.end();
+        watches.close();
         await operations.dispose();
         await closed;
         await release();

@@ -121,6 +121,23 @@ describe('a subscription to balances', () => {
     expect(await database.query(version)).toEqual(before);
   });
 
+  test('is limited in number', async () => {
+    const client = connect(memberOf('other'));
+    const subscriptions = Array.from({ length: 101 }, () =>
+      client.iterate({ query: BALANCES, variables: { id: 'other' } }),
+    );
+    const first = await Promise.all(
+      subscriptions.map(async (updates) => (await updates.next()).value),
+    );
+    const refused = first.filter(({ errors }) => errors);
+    expect(refused).toMatchObject([{ errors: [{ extensions: { code: 'LIMIT' } }] }]);
+    // One that ends makes room for another.
+    await subscriptions[first.findIndex(({ errors }) => !errors)].return?.();
+    const another = client.iterate({ query: BALANCES, variables: { id: 'other' } });
+    const { value } = await another.next();
+    expect(value.errors).toBeUndefined();
+  });
+
   test('comes by POST too', async () => {
     const response = await fetch(`${api.url}/graphql`, {
       method: 'POST',
