@@ -170,16 +170,16 @@ describe('input that cannot be read', () => {
     expect(errors?.[0].message).toContain('"soon"');
   });
 
-  test.each<[string, object, string]>([
-    [QUOTE, { account: 'te\0am' }, 'quote'],
-    [QUOTE, { operation: 'im\0age' }, 'quote'],
-    [QUOTE, { usage: { resolution: '4K\0' } }, 'quote'],
-    [QUOTE, { usage: { 're\0solution': '4K' } }, 'quote'],
-    [QUOTE, { usage: { resolution: '\ud800' } }, 'quote'],
-    [BALANCES, { at: '2026-13-45T00:00:00Z' }, 'balances'],
-    [BALANCES, { at: '2026-02-30T00:00:00Z' }, 'balances'],
-    [LOT, { id: '9999999999999999999' }, 'lot'],
-  ])('that only the database finds is PC422: %s %o', async (operation, variables, field) => {
+  test.each<[string, string, object, string]>([
+    ['a NUL in an account', QUOTE, { account: 'te\0am' }, 'quote'],
+    ['a NUL in an operation', QUOTE, { operation: 'im\0age' }, 'quote'],
+    ['a NUL within JSON', QUOTE, { usage: { resolution: '4K\0' } }, 'quote'],
+    ['a NUL in a name of JSON', QUOTE, { usage: { 're\0solution': '4K' } }, 'quote'],
+    ['half a character', QUOTE, { usage: { resolution: '\ud800' } }, 'quote'],
+    ['a 13th month', BALANCES, { at: '2026-13-45T00:00:00Z' }, 'balances'],
+    ['February 30', BALANCES, { at: '2026-02-30T00:00:00Z' }, 'balances'],
+    ['more than a bigint', LOT, { id: '9999999999999999999' }, 'lot'],
+  ])('that only the database finds is PC422: %s', async (_, operation, variables, field) => {
     const logged = api.log.length;
     expect((await api.error(operation, variables)).extensions).toEqual({
       code: 'PC422',
