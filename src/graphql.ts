@@ -169,7 +169,7 @@ function api(options: PresetOptions) {
   const callers: Callers = new WeakMap();
   const preset: GraphileConfig.Preset = {
     extends: [PostGraphileAmberPreset, PgSimplifyInflectionPreset, SchemaShapePreset],
-    plugins: [authenticationPlugin(verify, callers, graphiql), LimitsPlugin, LivePlugin],
+    plugins: [LimitsPlugin, authenticationPlugin(verify, callers, graphiql), LivePlugin],
     pgServices: [makePgService({ pool, schemas: ['credits'], pubsub: false })],
     grafast: {
       context({ pgcreditsCaller, ws }) {

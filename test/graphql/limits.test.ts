@@ -194,6 +194,8 @@ describe('the depth', () => {
 describe('the size', () => {
   test('of a document', async () => {
     const operation = `{ __typename }${' '.repeat(LIMITS.document)}`;
+    // Before it is read, also of who has no token.
+    expect((await api.send(operation, {}, null)).status).toBe(413);
     expect(await refused(operation, {}, 413)).toMatchObject({
       code: 'LIMIT',
       detail: { limit: 'document' },
