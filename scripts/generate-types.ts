@@ -92,6 +92,7 @@ const SCALARS: Record<string, { read: string; write: string }> = {
   bigint: { read: 'string', write: 'string | number | bigint' },
   numeric: { read: 'string', write: 'string | number' },
   jsonb: { read: 'Json', write: 'Json' },
+  date: { read: 'Date', write: 'string' },
   'timestamp with time zone': { read: 'Date', write: 'Date | string' },
   interval: { read: 'never', write: 'string' },
 };

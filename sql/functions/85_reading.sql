@@ -118,6 +118,35 @@ end;
 comment on function credits.activity(text, timestamptz, timestamptz, text[], text) is
   'The log of an account, newest first: entries that occurred in [since, until), of these kinds, by this member. Shows what has been settled. PC403 another account; PC404 unknown account.';
 
+create or replace function credits.usage_by_day(
+  account_id text, since timestamptz default null, until timestamptz default null, time_zone text default 'UTC')
+returns setof credits.usage_day
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  first_seq bigint;
+  end_seq bigint;
+begin
+  perform credits_private.visible_account(account_id);
+  begin
+    perform timestamptz 'epoch' at time zone time_zone;
+  exception when invalid_parameter_value then
+    perform credits_private.fail_invalid('time_zone', 'unknown', 'Use a name of pg_timezone_names.');
+  end;
+  first_seq := case when since is null then 1 else credits_private.first_seq_since(account_id, since) end;
+  end_seq := credits_private.first_seq_since(account_id, coalesce(until, 'infinity'));
+  return query
+    select (e.occurred_at at time zone time_zone)::date, e.operation, e.member_id, e.unit, count(*), -sum(e.amount)
+    from credits.entries e
+    where e.account_id = usage_by_day.account_id and e.seq >= first_seq and e.seq < end_seq and e.kind = 'usage'
+    group by 1, 2, 3, 4
+    order by 1, 4, 2, 3;
+end
+$$;
+comment on function credits.usage_by_day(text, timestamptz, timestamptz, text) is
+  'What was charged in [since, until), by day of the time zone, operation, member and unit; refunds are not taken off. Shows what has been settled. PC403 another account; PC404 unknown account; PC422 unknown time zone.';
+
 create or replace function credits.features(account_id text)
 returns setof credits.feature
 language plpgsql stable security definer

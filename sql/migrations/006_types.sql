@@ -37,6 +37,16 @@ comment on column credits.balance.held is 'What is reserved by open holds, and s
 comment on column credits.balance.total is 'What is available: included + additional.';
 comment on column credits.balance.next_refill_at is 'When the plan next grants this unit; null: not at all.';
 
+create type credits.usage_day as (
+  day date, operation text, member_id text, unit text, charges bigint, amount numeric);
+comment on type credits.usage_day is 'What one member was charged for one operation in one unit on one day.';
+comment on column credits.usage_day.day is 'The day, in the time zone that was asked for.';
+comment on column credits.usage_day.operation is 'The operation; null: jobs of several operations.';
+comment on column credits.usage_day.member_id is 'The application''s label of who did it; null: none given.';
+comment on column credits.usage_day.unit is 'The unit.';
+comment on column credits.usage_day.charges is 'How many charges.';
+comment on column credits.usage_day.amount is 'What they came to.';
+
 create type credits.feature as (feature text, value jsonb);
 comment on type credits.feature is 'Something that a plan includes besides credits.';
 comment on column credits.feature.feature is 'What it is, such as "seats".';

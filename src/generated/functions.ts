@@ -412,6 +412,22 @@ export interface TopUpSettingsRow {
   look_again_at: Date | null;
 }
 
+/** What one member was charged for one operation in one unit on one day. */
+export interface UsageDayRow {
+  /** The day, in the time zone that was asked for. */
+  day: Date;
+  /** The operation; null: jobs of several operations. */
+  operation: string | null;
+  /** The application's label of who did it; null: none given. */
+  member_id: string | null;
+  /** The unit. */
+  unit: string;
+  /** How many charges. */
+  charges: string;
+  /** What they came to. */
+  amount: string;
+}
+
 /** An invariant of the ledger that does not hold. */
 export interface ViolationRow {
   /** Whose ledger it is in. */
@@ -645,6 +661,11 @@ export interface Functions {
     arguments: { batch?: number | null; after_account_id?: string | null };
     row: PurchasesRow;
   };
+  /** What was charged in [since, until), by day of the time zone, operation, member and unit; refunds are not taken off. Shows what has been settled. PC403 another account; PC404 unknown account; PC422 unknown time zone. */
+  usage_by_day: {
+    arguments: { account_id: string; since?: Date | string | null; until?: Date | string | null; time_zone?: string | null };
+    row: UsageDayRow;
+  };
   /** Audits the ledger, of one account or of all: a row for every invariant that does not hold, none when it is sound. PC403 unless service or analyst. */
   verify: {
     arguments: { account_id?: string | null };
@@ -698,6 +719,7 @@ export const functions = {
   subscribe: { arguments: { account_id: 'text', plan: 'text', anchor: 'timestamp with time zone' }, set: false },
   top_up_due: { arguments: { account_id: 'text', purchase_id: 'bigint' }, set: true },
   top_ups_due: { arguments: { batch: 'integer', after_account_id: 'text' }, set: true },
+  usage_by_day: { arguments: { account_id: 'text', since: 'timestamp with time zone', until: 'timestamp with time zone', time_zone: 'text' }, set: true },
   verify: { arguments: { account_id: 'text' }, set: true },
   watch_balances: { arguments: { account_id: 'text' }, set: false },
 } as const;

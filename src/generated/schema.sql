@@ -130,6 +130,15 @@ create type credits.spend_result as (
   error_hint text
 );
 
+create type credits.usage_day as (
+  day date,
+  operation text,
+  member_id text,
+  unit text,
+  charges bigint,
+  amount numeric
+);
+
 create type credits.violation as (
   account_id text,
   rule text,
@@ -1502,6 +1511,14 @@ grant execute on function credits.top_ups_due to credits_analyst;
 grant execute on function credits.top_ups_due to credits_member;
 grant execute on function credits.top_ups_due to credits_owner;
 grant execute on function credits.top_ups_due to credits_service;
+
+function credits.usage_by_day(account_id text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, time_zone text DEFAULT 'UTC'::text)
+  returns SETOF credits.usage_day
+  language plpgsql stable security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.usage_by_day to credits_analyst;
+grant execute on function credits.usage_by_day to credits_member;
+grant execute on function credits.usage_by_day to credits_owner;
+grant execute on function credits.usage_by_day to credits_service;
 
 function credits.verify(account_id text DEFAULT NULL::text)
   returns SETOF credits.violation

@@ -163,6 +163,10 @@ const MORE: typeof FUNCTIONS = {
     'volatile',
   ],
   top_up_due: ['account_id text, purchase_id bigint', 'setof credits.purchases'],
+  usage_by_day: [
+    `account_id text, since timestamptz default null, until timestamptz default null, time_zone text default 'UTC'`,
+    'setof credits.usage_day',
+  ],
   top_ups_due: [
     'batch int default 100, after_account_id text default null',
     'setof credits.purchases',

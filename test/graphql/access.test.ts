@@ -247,6 +247,7 @@ describe('a member', () => {
     ],
     ['balances', (id) => `balances(accountId: "${id}") { total }`],
     ['activity', (id) => `activity(accountId: "${id}") { nodes { seq } }`],
+    ['usageByDay', (id) => `usageByDay(accountId: "${id}") { amount }`],
     ['features', (id) => `features(accountId: "${id}") { feature }`],
     ['rates', (id) => `rates(accountId: "${id}") { price }`],
   ];

@@ -270,6 +270,41 @@ describe('each function, as the service', () => {
     expect(await seqs(`, until: "${NOON}"`)).toEqual([]);
   });
 
+  test('usageByDay', async () => {
+    expect(
+      await call(
+        'usage_by_day',
+        `{ usageByDay(accountId: "team", since: "${NOON}", timeZone: "Europe/Berlin") {
+          day operation memberId unit charges amount } }`,
+      ),
+    ).toEqual([
+      {
+        day: '2026-03-10',
+        operation: 'image',
+        memberId: 'ann',
+        unit: 'credit',
+        charges: '1',
+        amount: '30.00',
+      },
+      {
+        day: '2026-03-10',
+        operation: null,
+        memberId: null,
+        unit: 'credit',
+        charges: '1',
+        amount: '25.00',
+      },
+      {
+        day: '2026-03-10',
+        operation: null,
+        memberId: null,
+        unit: 'minute',
+        charges: '1',
+        amount: '1',
+      },
+    ]);
+  });
+
   test('features', async () => {
     expect(await call('features', '{ features(accountId: "team") { feature value } }')).toEqual([
       { feature: 'seats', value: 5 },

@@ -246,6 +246,68 @@ describe('activity', () => {
   });
 });
 
+describe('usage_by_day', () => {
+  const usage = async (account_id: string, rest: Arguments = {}) =>
+    (
+      await database.query(
+        `select day::text, operation, member_id, unit, charges::int, amount::float
+         from credits.usage_by_day($1, $2, $3, $4)`,
+        [account_id, rest.since, rest.until, rest.time_zone ?? 'UTC'],
+      )
+    ).map((row) => Object.values(row));
+
+  beforeAll(async () => {
+    for (const account_id of ['charted', 'uncharted']) {
+      await database.setNow('2026-03-10T12:00:00Z');
+      await call(database.pool, 'open_account', { account_id, plan: 'atelier_pro' });
+      const spend = (operation: string, member_id: string | null, usage = {}) =>
+        call(database.pool, 'spend', { account_id, operation, member_id, usage });
+      await spend('image', 'ada');
+      await spend('image', 'ada');
+      await spend('image', 'grace');
+      await spend('film', null, { seconds: 61 });
+      await database.setNow('2026-03-10T23:30:00Z');
+      const [{ seq }] = await spend('image', 'ada');
+      await database.setNow('2026-03-11T00:00:00Z');
+      await call(database.pool, 'spend_items', { account_id, items: [['image'], ['edit']] });
+      await call(database.pool, 'refund', { account_id, seq });
+    }
+  });
+
+  test('is what was charged, by day, unit, operation and member; refunds are not taken off', async () => {
+    expect(await usage('charted')).toEqual([
+      ['2026-03-10', 'film', null, 'credit', 1, 20],
+      ['2026-03-10', 'image', 'ada', 'credit', 3, 15],
+      ['2026-03-10', 'image', 'grace', 'credit', 1, 5],
+      ['2026-03-10', 'film', null, 'minute', 1, 2],
+      ['2026-03-11', null, null, 'credit', 1, 5],
+    ]);
+  });
+
+  test('takes days from the time zone, and a half-open range of instants', async () => {
+    expect(
+      await usage('charted', { time_zone: 'Europe/Berlin', since: '2026-03-10T23:30:00Z' }),
+    ).toEqual([
+      ['2026-03-11', 'image', 'ada', 'credit', 1, 5],
+      ['2026-03-11', null, null, 'credit', 1, 5],
+    ]);
+    expect(
+      await usage('charted', { since: '2026-03-10T12:00:01Z', until: '2026-03-11T00:00:00Z' }),
+    ).toEqual([['2026-03-10', 'image', 'ada', 'credit', 1, 5]]);
+  });
+
+  test('PC404 for an unknown account, PC422 for an unknown time zone', async () => {
+    expect(await creditsError(usage('nobody'))).toMatchObject({
+      code: 'PC404',
+      detail: { what: 'account', key: 'nobody' },
+    });
+    expect(await creditsError(usage('charted', { time_zone: 'Mars/Olympus' }))).toMatchObject({
+      code: 'PC422',
+      detail: { field: 'time_zone', reason: 'unknown' },
+    });
+  });
+});
+
 describe('features', () => {
   const features = (account_id: string) => call(database.pool, 'features', { account_id });
 

@@ -288,6 +288,7 @@ const FUNCTIONS: Record<
   balances: ['reader', { account_id: 'team' }],
   activity: ['reader', { account_id: 'team' }],
   entries_matching: ['reader', { account_id: 'team' }],
+  usage_by_day: ['reader', { account_id: 'team' }],
   features: ['reader', { account_id: 'team' }],
   rates: ['reader', { account_id: 'team' }],
   watch_balances: ['reader', { account_id: 'team' }],

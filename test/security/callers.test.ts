@@ -236,6 +236,7 @@ describe('traps', () => {
           ['rates', { account_id: 'team' }],
           ['activity', { account_id: 'team', kinds: ['usage'], since: '2020-01-01T00:00:00Z' }],
           ['entries_matching', { account_id: 'team', member_id: 'ada' }],
+          ['usage_by_day', { account_id: 'team', since: '2020-01-01T00:00:00Z' }],
           ['verify', {}],
           ['verify', { account_id: 'team' }],
           ['spend', { ...image, idempotency_key: 'trapped', member_id: 'ada', max_amount: 5 }],
