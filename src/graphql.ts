@@ -45,6 +45,7 @@ import { checkoutPlugin } from './payments/checkout-plugin.ts';
 import { paymentsPlugin } from './payments/grafserv-plugin.ts';
 import { lendingFrom } from './payments/ledger.ts';
 import type { PaymentProvider } from './payments/provider.ts';
+import { usagePagePlugin } from './usage-page/plugin.ts';
 
 export interface ServerOptions extends TokenOptions {
   /** A login that is, or may `set role` to, `credits_service` and `credits_member`. */
@@ -89,8 +90,9 @@ declare global {
 }
 
 /**
- * Starts the API: GraphQL at `/graphql`, by POST and by web socket, GraphiQL at `/`, and `/healthz`, which answers 200 while
- * the database does. Throws if the database cannot be reached or has no pgcredits, the port is taken or the secret too short.
+ * Starts the API: GraphQL at `/graphql`, by POST and by web socket, the usage page at `/usage`, GraphiQL at `/`, and
+ * `/healthz`, which answers 200 while the database does. Throws if the database cannot be reached or has no pgcredits, the
+ * port is taken or the secret too short.
  *
  * A request bears a JWT, `Authorization: Bearer …`, with the claims `role` (`credits_service`, or `credits_member` with
  * `account_id` and, as the application likes, `member_id` and `member_role`) and `exp`. Any other token, and none, is
@@ -105,7 +107,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     await pool.end();
     throw error;
   });
-  const plugins = [healthPlugin(pool)];
+  const plugins = [healthPlugin(pool), usagePagePlugin()];
   if (provider) plugins.push(paymentsPlugin({ withClient: lendingFrom(pool), provider, log }));
   const pgl = postgraphile({ extends: [preset], plugins });
   const release = async () => {

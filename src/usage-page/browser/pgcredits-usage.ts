@@ -1,0 +1,184 @@
+/**
+ * `<pgcredits-usage>`: what a team has, what it used, what things cost, and buying more. One element for any page; it speaks
+ * GraphQL alone, as whoever its token is for.
+ */
+
+import { Task } from '@lit/task';
+import pico from '@picocss/pico/css/pico.min.css';
+import { html, LitElement, nothing, type TemplateResult, unsafeCSS } from 'lit';
+import { Api, ApiError } from './api.ts';
+import { amount } from './format.ts';
+import { OVERVIEW, type Overview } from './operations.ts';
+import { define, explain } from './section.ts';
+import styles from './styles.css';
+import { View } from './view.ts';
+import './activity.ts';
+import './balance.ts';
+import './buy.ts';
+import './calculator.ts';
+import './chart.ts';
+import './limits.ts';
+import './rate-card.ts';
+import './top-ups.ts';
+
+const SECTIONS = ['balance', 'chart', 'activity', 'calculator', 'rates'];
+
+export class PgcreditsUsage extends LitElement {
+  static override styles = [unsafeCSS(pico), unsafeCSS(styles)];
+  static override properties = {
+    endpoint: {},
+    token: {},
+    accountId: { attribute: 'account-id' },
+    memberNames: { attribute: 'member-names', type: Object },
+    sections: {},
+  };
+  /** Where the API is. */
+  declare endpoint: string;
+  /** The token of whoever is reading. */
+  declare token: string;
+  /** The account, for a token that is good for any. */
+  declare accountId: string | null;
+  /** Names of members by their ids. */
+  declare memberNames: Record<string, string>;
+  /** Which parts to show, in this order: balance chart activity calculator rates. */
+  declare sections: string;
+
+  readonly #view = new Task(this, {
+    task: async ([endpoint, token, accountId, memberNames], { signal }) => {
+      if (!token) return null;
+      const api = new Api(endpoint, token, accountId);
+      const { account, ...rest } = await api.ask<Overview>(
+        OVERVIEW,
+        { accountId: api.reader.accountId },
+        signal,
+      );
+      if (account === null)
+        throw new ApiError(
+          'PC404',
+          'No such account.',
+          {},
+          'This account has not been opened yet.',
+        );
+      return new View(api, account, rest, memberNames);
+    },
+    args: () => [this.endpoint, this.token, this.accountId, this.memberNames] as const,
+    onComplete: (view) => {
+      if (view)
+        this.#tell('loaded', { product: view.product, accountId: view.api.reader.accountId });
+    },
+    onError: (error) => {
+      const unauthorized = error instanceof ApiError && error.code === 'UNAUTHENTICATED';
+      this.#tell(unauthorized ? 'unauthorized' : 'error', { error });
+    },
+  });
+
+  constructor() {
+    super();
+    this.endpoint = '/graphql';
+    this.token = '';
+    this.accountId = null;
+    this.memberNames = {};
+    this.sections = SECTIONS.join(' ');
+    this.addEventListener('pgcredits-changed', () => this.refresh());
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    document.addEventListener('visibilitychange', this.#lookAgain);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    document.removeEventListener('visibilitychange', this.#lookAgain);
+  }
+
+  /** Asks for everything anew. */
+  async refresh(): Promise<void> {
+    await this.#view.run().catch(() => {});
+  }
+
+  readonly #lookAgain = (): void => {
+    if (document.visibilityState === 'visible') this.refresh();
+  };
+
+  #tell(what: string, detail: object): void {
+    this.dispatchEvent(
+      new CustomEvent(`pgcredits-${what}`, { detail, bubbles: true, composed: true }),
+    );
+  }
+
+  protected override render(): TemplateResult {
+    return html`<div class="page">${this.#view.render({
+      pending: () => this.#content(this.#view.value, true),
+      complete: (view) => this.#content(view, false),
+      error: (error) => html`
+        <article class="card">
+          <p class="callout error" role="alert">${explain(error)}</p>
+          <button type="button" class="secondary" @click=${() => this.refresh()}>Try again</button>
+        </article>`,
+    })}</div>`;
+  }
+
+  #content(view: View | null | undefined, busy: boolean): TemplateResult {
+    if (!view) {
+      return busy && this.token
+        ? html`<article class="card" aria-busy="true">Loading usage…</article>`
+        : html`<article class="card"><p class="empty-state">Open this page from your application, so that it knows whose usage to show.</p></article>`;
+    }
+    const wanted = this.sections.split(/\s+/).filter((name) => SECTIONS.includes(name));
+    return html`
+      ${this.#notice(view)}
+      ${wanted.map((name) => part(name, view))}
+    `;
+  }
+
+  #notice(view: View): TemplateResult | typeof nothing {
+    const [purchase] = view.account.purchases.nodes;
+    const setting = view.account.topUpSetting;
+    if (setting?.suspendedReason) {
+      return html`<p class="callout error" role="status">Automatic top-ups were turned off: the card was declined. ${
+        view.admin ? 'Configure them to turn them on again.' : view.askAnAdmin
+      }</p>`;
+    }
+    if (purchase?.status === 'pending') {
+      return html`<p class="callout" role="status">${
+        purchase.kind === 'top_up' ? 'A top-up of' : 'Your purchase of'
+      } ${amount(purchase.amount, view.unit(purchase.unit))} is being paid. The credits are here as soon as it is.</p>`;
+    }
+    const gated = [...view.operations.values()].filter(({ gates }) =>
+      gates.nodes.some(({ requires }) => requires === 'top_ups'),
+    );
+    if (gated.length > 0 && !setting?.enabled) {
+      return html`<p class="callout">Some features need automatic top-ups: ${gated
+        .map(({ name }) => name)
+        .join(', ')}. ${view.admin ? 'Enable them to use these.' : view.askAnAdmin}</p>`;
+    }
+    return nothing;
+  }
+}
+
+function part(name: string, view: View): TemplateResult {
+  switch (name) {
+    case 'balance':
+      return html`<pgcredits-balance .view=${view}></pgcredits-balance>`;
+    case 'chart':
+      return html`<pgcredits-chart .view=${view}></pgcredits-chart>`;
+    case 'activity':
+      return html`<pgcredits-activity .view=${view}></pgcredits-activity>`;
+    case 'calculator':
+      return html`<pgcredits-calculator .view=${view}></pgcredits-calculator>`;
+    default:
+      return html`<pgcredits-rate-card .view=${view}></pgcredits-rate-card>`;
+  }
+}
+
+define('pgcredits-usage', PgcreditsUsage);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'pgcredits-usage': PgcreditsUsage;
+  }
+  interface HTMLElementEventMap {
+    'pgcredits-loaded': CustomEvent<{ product: string; accountId: string }>;
+  }
+}

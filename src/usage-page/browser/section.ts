@@ -1,0 +1,42 @@
+import { LitElement } from 'lit';
+import { ApiError } from './api.ts';
+import { label } from './format.ts';
+import type { View } from './view.ts';
+
+/** A part of the page. It has no shadow of its own: labels and styles reach across the whole element. */
+export abstract class Section extends LitElement {
+  static override properties = { view: { attribute: false } };
+  declare view: View;
+
+  protected override createRenderRoot(): this {
+    return this;
+  }
+
+  /** Has the page ask for everything anew. */
+  protected changed(): void {
+    this.dispatchEvent(new CustomEvent('pgcredits-changed', { bubbles: true, composed: true }));
+  }
+}
+
+/** Makes an element known under a name, unless another copy of this script has. */
+export function define(name: string, element: CustomElementConstructor): void {
+  if (!customElements.get(name)) customElements.define(name, element);
+}
+
+/** What went wrong, in words for the reader. */
+export function explain(error: unknown): string {
+  if (!(error instanceof ApiError)) return 'Something went wrong. Please try again.';
+  const { code, detail, hint } = error;
+  if (code === 'UNAUTHENTICATED')
+    return 'Your access has expired. Open this page again from your application.';
+  if (code === 'UNREACHABLE') return `${error.message} Check your connection and try again.`;
+  if (code === 'PC422') {
+    return typeof detail.field === 'string' && hint
+      ? `${label(detail.field)}: ${hint}`
+      : (hint ?? 'That is not valid.');
+  }
+  if (code === 'PC403' && detail.requires === 'admin')
+    return 'Only an admin of your team can do this.';
+  if (code.startsWith('PC') && hint) return hint;
+  return 'Something went wrong on the server. Please try again later.';
+}
