@@ -1,6 +1,6 @@
 import { LitElement } from 'lit';
 import { ApiError } from './api.ts';
-import { label } from './format.ts';
+import { label, measureName } from './format.ts';
 import type { View } from './view.ts';
 
 /** A part of the page. It has no shadow of its own: labels and styles reach across the whole element. */
@@ -23,6 +23,17 @@ export function define(name: string, element: CustomElementConstructor): void {
   if (!customElements.get(name)) customElements.define(name, element);
 }
 
+/** What is wrong with a number. */
+const REASONS: Record<string, string> = {
+  missing: 'enter a number.',
+  not_a_number: 'enter a number.',
+  not_whole: 'enter a whole number.',
+  too_small: 'that is too little.',
+  too_large: 'that is too much.',
+  too_fine: 'use fewer decimal places.',
+  out_of_range: 'enter a number that is not negative.',
+};
+
 /** What went wrong, in words for the reader. */
 export function explain(error: unknown): string {
   if (!(error instanceof ApiError)) return 'Something went wrong. Please try again.';
@@ -31,9 +42,9 @@ export function explain(error: unknown): string {
     return 'Your access has expired. Open this page again from your application.';
   if (code === 'UNREACHABLE') return `${error.message} Check your connection and try again.`;
   if (code === 'PC422') {
-    return typeof detail.field === 'string' && hint
-      ? `${label(detail.field)}: ${hint}`
-      : (hint ?? 'That is not valid.');
+    const { field, reason } = detail as { field?: string; reason?: string };
+    if (reason === 'no_rate') return 'There is no price for this combination.';
+    return `${field ? `${label(measureName(field))}: ` : ''}${REASONS[reason ?? ''] ?? 'that cannot be used.'}`;
   }
   if (code === 'PC403' && detail.requires === 'admin')
     return 'Only an admin of your team can do this.';
