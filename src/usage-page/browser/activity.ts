@@ -1,7 +1,7 @@
 import { Task } from '@lit/task';
 import { html, nothing, type TemplateResult } from 'lit';
 import { breakdown } from './breakdown.ts';
-import { change, number, time, unitName } from './format.ts';
+import { change, time, unitName } from './format.ts';
 import { ACTIVITY, type ActivityPage, type Entry } from './operations.ts';
 import { daysAgo, periods } from './periods.ts';
 import { define, explain, Section } from './section.ts';
@@ -105,9 +105,9 @@ class Activity extends Section {
     Object.assign(this, filter, { cursors: [] });
   }
 
-  #table({ nodes, totalCount, pageInfo }: ActivityPage, busy: boolean): TemplateResult {
-    const first = this.cursors.length * PAGE + 1;
-    const range = `${number(first)}–${number(first + nodes.length - 1)} of ${number(totalCount)}`;
+  #table({ nodes, pageInfo }: ActivityPage, busy: boolean): TemplateResult {
+    const number = this.cursors.length + 1;
+    const only = number === 1 && !pageInfo.hasNextPage;
     const filtered = this.kind !== '' || this.member !== '';
     return html`
       <div class=${busy ? 'stale' : ''}>
@@ -123,8 +123,8 @@ class Activity extends Section {
               </table>`
         }
         <nav class="pages" aria-label="Pages of activity">
-          <p role="status">${nodes.length === 0 ? nothing : `Showing ${range}`}</p>
-          <div ?hidden=${totalCount <= PAGE}>
+          <p role="status">${nodes.length === 0 ? nothing : `Page ${number}${pageInfo.hasNextPage ? '' : ', the last'}`}</p>
+          <div ?hidden=${only}>
             <button type="button" class="secondary outline" aria-disabled=${this.cursors.length === 0} @click=${() => this.#turn(-1, null)}>Newer</button>
             <button type="button" class="secondary outline" aria-disabled=${!pageInfo.hasNextPage} @click=${() => this.#turn(1, pageInfo.hasNextPage ? pageInfo.endCursor : null)}>Older</button>
           </div>

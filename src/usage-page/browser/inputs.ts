@@ -32,7 +32,9 @@ export function inputsOf(rates: Rate[], chosen: Attributes): Inputs {
   const choices: Choice[] = [];
   let open = rates;
   for (const key of keysOf(rates)) {
-    const asking = open.filter(({ match }) => key in match);
+    const asking = open
+      .filter(({ match }) => key in match)
+      .toSorted((a, b) => Number(a.price) - Number(b.price));
     if (asking.length === 0) continue;
     const components = new Set(
       asking.filter(({ optional }) => !optional).map((rate) => rate.component),

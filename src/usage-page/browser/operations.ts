@@ -131,22 +131,24 @@ export const OVERVIEW = /* GraphQL */ `
   query UsageOverview($accountId: String!) {
     account(accountId: $accountId) {
       plan cancelsAtPeriodEnd periodEnd additionalEnabled additionalPeriodLimit
-      planByPlan { name planAllowances { nodes { unit amount } } }
+      planByPlan { name planAllowances(first: 20) { nodes { unit amount } } }
       planByPendingPlan { name }
       rateCardByRateCard {
         name
-        units { nodes {
+        units(first: 20) { nodes {
           unit name scale main
-          packs { nodes { pack name unit amount plans retiredAt packPrices { nodes { currency price } } } }
+          packs(first: 50) { nodes {
+            pack name unit amount plans retiredAt packPrices(first: 20) { nodes { currency price } }
+          } }
         } }
-        topUpPrices { nodes { currency price } }
-        operations { nodes {
-          operation name category description gates { nodes { match requires plans } }
+        topUpPrices(first: 20) { nodes { currency price } }
+        operations(first: 500) { nodes {
+          operation name category description gates(first: 20) { nodes { match requires plans } }
         } }
-        plans { nodes { plan name } }
+        plans(first: 100) { nodes { plan name } }
       }
       topUpSetting { enabled threshold amount monthlyLimit suspendedReason }
-      members { nodes { memberId role } }
+      members(first: 200) { nodes { memberId role } }
       purchases(first: 1, orderBy: PRIMARY_KEY_DESC) { nodes { ${PURCHASE} } }
     }
     balances(accountId: $accountId) { unit included additional held total nextRefillAt }
@@ -201,7 +203,6 @@ export interface Entry {
 }
 
 export interface ActivityPage {
-  totalCount: number;
   nodes: Entry[];
   pageInfo: { hasNextPage: boolean; endCursor: string | null };
 }
@@ -213,7 +214,6 @@ export const ACTIVITY = /* GraphQL */ `
     activity(
       accountId: $accountId, since: $since, kinds: $kinds, memberId: $memberId, first: $first, after: $after
     ) {
-      totalCount
       nodes { seq kind operation unit amount balanceAfter memberId occurredAt breakdown reason }
       pageInfo { hasNextPage endCursor }
     }
