@@ -123,7 +123,7 @@ class Activity extends Section {
               </table>`
         }
         <nav class="pages" aria-label="Pages of activity">
-          <p role="status">${nodes.length === 0 ? nothing : `Page ${number}${pageInfo.hasNextPage ? '' : ', the last'}`}</p>
+          <p role="status">${only ? count(nodes.length) : `Page ${number}${pageInfo.hasNextPage ? '' : ', the last'}`}</p>
           <div ?hidden=${only}>
             <button type="button" class="secondary outline" aria-disabled=${this.cursors.length === 0} @click=${() => this.#turn(-1, null)}>Newer</button>
             <button type="button" class="secondary outline" aria-disabled=${!pageInfo.hasNextPage} @click=${() => this.#turn(1, pageInfo.hasNextPage ? pageInfo.endCursor : null)}>Older</button>
@@ -158,6 +158,10 @@ class Activity extends Section {
       </tr>
     `;
   }
+}
+
+function count(entries: number): string {
+  return entries === 0 ? '' : `${entries} ${entries === 1 ? 'entry' : 'entries'}`;
 }
 
 define('pgcredits-activity', Activity);

@@ -20,7 +20,7 @@ interface Series {
 }
 
 /** What was used each day, coloured by operation or by member, with the same figures as a table. */
-class UsageChart extends Section {
+export class UsageChart extends Section {
   static override properties = {
     ...Section.properties,
     days: { state: true },

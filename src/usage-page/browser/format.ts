@@ -80,10 +80,15 @@ export function value(of: unknown): string {
   return /^[a-z]+(_[a-z]+)*$/.test(String(of)) ? label(String(of)) : String(of);
 }
 
-/** Attributes as a phrase: Quality: Pro, Actor. */
+/** Attributes as a phrase: Quality: Pro, Actor, 5 seconds. */
 export function attributes(match: Attributes): string {
   return Object.entries(match)
-    .map(([key, of]) => (of === true ? label(key) : `${label(key)}: ${value(of)}`))
+    .map(([key, of]) => {
+      if (of === true) return label(key);
+      return typeof of === 'number'
+        ? `${number(of)} ${measureName(key)}`
+        : `${label(key)}: ${value(of)}`;
+    })
     .join(', ');
 }
 

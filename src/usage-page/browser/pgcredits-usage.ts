@@ -5,7 +5,14 @@
 
 import { Task } from '@lit/task';
 import pico from '@picocss/pico/css/pico.min.css';
-import { html, LitElement, nothing, type TemplateResult, unsafeCSS } from 'lit';
+import {
+  html,
+  LitElement,
+  nothing,
+  type PropertyValues,
+  type TemplateResult,
+  unsafeCSS,
+} from 'lit';
 import { Api, ApiError } from './api.ts';
 import { amount } from './format.ts';
 import { OVERVIEW, type Overview } from './operations.ts';
@@ -16,6 +23,7 @@ import './activity.ts';
 import './balance.ts';
 import './buy.ts';
 import './calculator.ts';
+import type { UsageChart } from './chart.ts';
 import './chart.ts';
 import './limits.ts';
 import './rate-card.ts';
@@ -23,14 +31,18 @@ import './top-ups.ts';
 
 const SECTIONS = ['balance', 'chart', 'activity', 'calculator', 'rates'];
 
+/** Pico knows a theme that is set on a page or on a part of it; this one is set on the element. */
+const themed = pico.replaceAll(/(?<=^|[,{}])\[data-theme=dark\]/g, ':host([data-theme=dark])');
+
 export class PgcreditsUsage extends LitElement {
-  static override styles = [unsafeCSS(pico), unsafeCSS(styles)];
+  static override styles = [unsafeCSS(themed), unsafeCSS(styles)];
   static override properties = {
     endpoint: {},
     token: {},
     accountId: { attribute: 'account-id' },
     memberNames: { attribute: 'member-names', type: Object },
     sections: {},
+    theme: { attribute: 'data-theme' },
   };
   /** Where the API is. */
   declare endpoint: string;
@@ -42,6 +54,8 @@ export class PgcreditsUsage extends LitElement {
   declare memberNames: Record<string, string>;
   /** Which parts to show, in this order: balance chart activity calculator rates. */
   declare sections: string;
+  /** light or dark; else as the reader's system is. */
+  declare theme: string | null;
 
   readonly #view = new Task(this, {
     task: async ([endpoint, token, accountId, memberNames], { signal }) => {
@@ -79,6 +93,7 @@ export class PgcreditsUsage extends LitElement {
     this.accountId = null;
     this.memberNames = {};
     this.sections = SECTIONS.join(' ');
+    this.theme = null;
     this.addEventListener('pgcredits-changed', () => this.refresh());
   }
 
@@ -90,6 +105,11 @@ export class PgcreditsUsage extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     document.removeEventListener('visibilitychange', this.#lookAgain);
+  }
+
+  protected override updated(changed: PropertyValues<this>): void {
+    // A canvas has no styles of its own.
+    if (changed.has('theme')) this.renderRoot.querySelector('pgcredits-chart')?.requestUpdate();
   }
 
   /** Asks for everything anew. */
@@ -176,6 +196,7 @@ define('pgcredits-usage', PgcreditsUsage);
 
 declare global {
   interface HTMLElementTagNameMap {
+    'pgcredits-chart': UsageChart;
     'pgcredits-usage': PgcreditsUsage;
   }
   interface HTMLElementEventMap {

@@ -142,6 +142,8 @@ class RateCard extends Section {
         .join(', ');
     }
     if (Number(price) === 0) return 'Free';
+    // Measured in the unit itself: a job that says what it came to.
+    if (measure !== null && measureName(measure) === unit.name) return 'What the job comes to';
     return html`<strong>${number(price ?? 0)}</strong> ${unitName(price ?? 0, unit.name)}${every}`;
   }
 }
