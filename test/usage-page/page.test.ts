@@ -3,8 +3,7 @@ import axe from 'axe-core';
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Server, startServer } from '../../src/graphql.ts';
-import { startCheckout } from '../../src/payments/checkout.ts';
-import { lendingFrom } from '../../src/payments/ledger.ts';
+import { SIMULATED_CHECKOUT_PATH } from '../../src/payments/routes.ts';
 import { simulatedProvider } from '../../src/payments/simulated.ts';
 import { memberToken, usagePageLink } from '../../src/usage-page/link.ts';
 import { SECRET } from '../support/api.ts';
@@ -18,7 +17,7 @@ let browser: TestBrowser;
 let page: Page;
 let complaints: string[];
 
-const provider = simulatedProvider({ url: '/payments/simulated-checkout', secret: SECRET });
+const checkout = { url: '', secret: SECRET };
 const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000);
 
 describe.skipIf(withoutBrowser)('the usage page', () => {
@@ -31,8 +30,9 @@ describe.skipIf(withoutBrowser)('the usage page', () => {
       connectionString: database.url,
       port: 0,
       jwtSecret: SECRET,
-      provider,
+      provider: simulatedProvider(checkout),
     });
+    checkout.url = `${server.url}${SIMULATED_CHECKOUT_PATH}`;
     browser = await startBrowser();
   });
   afterAll(async () => {
@@ -207,24 +207,25 @@ describe.skipIf(withoutBrowser)('the usage page', () => {
       const dialog = page.getByRole('dialog', { name: 'Buy credits' });
       await dialog.getByRole('radio', { name: 'Standard 5,000 credits $45' }).check();
       await dialog.getByRole('button', { name: 'Continue to payment' }).click();
-      await see(page.getByText('Your purchase of 5,000 credits is being paid.'));
-      await see(page.getByText('3,000 credits available', { exact: true }));
-
-      const checkout = await startCheckout({
-        withClient: lendingFrom(database.pool),
-        provider,
-        accountId: 'buyers',
-        purchaseId: '1',
-        pages: { success: `${server.url}/usage`, cancel: `${server.url}/usage` },
-      });
-      await page.goto(new URL(checkout, server.url).href);
       await page.getByRole('button', { name: 'Simulate a payment' }).click();
+      await see(page.getByText('Thank you. 5,000 credits were added to your balance.'));
       await see(page.getByText('8,000 credits available', { exact: true }));
+      expect(page.url()).toBe(`${server.url}/usage`);
       expect(await figures(page.locator('.balance'))).toEqual({
         included: '3,000',
         additional: '5,000',
       });
       await see(region('Activity').getByRole('cell', { name: 'Purchase' }));
+    });
+
+    test('leave the checkout, with nothing bought', async () => {
+      await open('savers', 'maria', 'admin');
+      await page.getByRole('button', { name: 'Buy credits' }).click();
+      await page.getByRole('button', { name: 'Continue to payment' }).click();
+      await see(page.getByText('Mini: 20 USD'));
+      await page.getByRole('link', { name: 'Back without paying' }).click();
+      await see(page.getByText('You left the checkout. Nothing was charged.'));
+      await see(page.getByText('3,000 credits available', { exact: true }));
     });
 
     test('turn on top-ups, which opens what needs them, change them, and turn them off', async () => {

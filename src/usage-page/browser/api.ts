@@ -32,15 +32,23 @@ export class Api {
   readonly #endpoint: string;
   readonly #token: string;
 
-  /** Throws an ApiError for a token that is none. `accountId` is for tokens that are good for any account. */
-  constructor(endpoint: string, token: string, accountId: string | null) {
+  /**
+   * Throws an ApiError for a token that is none. `accountId` is for tokens that are good for any account; `claimPrefix` stands
+   * before the names of the claims.
+   */
+  constructor(
+    endpoint: string,
+    token: string,
+    { accountId, claimPrefix }: { accountId: string | null; claimPrefix: string },
+  ) {
     this.#endpoint = endpoint;
     this.#token = token;
     const claims = claimsOf(token);
+    const claim = (name: string) => claims[`${claimPrefix}${name}`];
     this.reader = {
-      accountId: accountId || claims.account_id || '',
-      memberId: claims.member_id || null,
-      admin: claims.role === 'credits_service' || claims.member_role === 'admin',
+      accountId: accountId || claim('account_id') || '',
+      memberId: claim('member_id') || null,
+      admin: claim('role') === 'credits_service' || claim('member_role') === 'admin',
     };
   }
 

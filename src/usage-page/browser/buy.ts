@@ -1,7 +1,8 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { FormDialog } from './form-dialog.ts';
 import { amount, list, money } from './format.ts';
-import { BUY, type Pack } from './operations.ts';
+import { CHECKOUT, type Checkout, type Pack } from './operations.ts';
+import { afterCheckout } from './returning.ts';
 import { define } from './section.ts';
 
 /** Choosing a pack, and being sent to pay for it. */
@@ -85,11 +86,26 @@ class BuyDialog extends FormDialog {
   };
 
   protected async send(form: FormData): Promise<void> {
-    const { accountId } = this.view.api.reader;
-    await this.view.api.ask(BUY, {
-      input: { accountId, pack: form.get('pack'), currency: form.get('currency') },
+    const { api, returnUrl } = this.view;
+    const [pack, currency] = [String(form.get('pack')), String(form.get('currency'))];
+    const { checkoutPack } = await api.ask<{ checkoutPack: Checkout }>(CHECKOUT, {
+      input: {
+        accountId: api.reader.accountId,
+        pack,
+        currency,
+        successUrl: afterCheckout(returnUrl, 'paid'),
+        cancelUrl: afterCheckout(returnUrl, 'left'),
+        // Asked for twice, because an answer was lost, it is one purchase.
+        idempotencyKey: `${this.attempt} ${pack} ${currency}`,
+      },
     });
-    this.changed();
+    const going = new CustomEvent('pgcredits-checkout', {
+      detail: checkoutPack,
+      bubbles: true,
+      composed: true,
+      cancelable: true,
+    });
+    if (this.dispatchEvent(going)) location.assign(checkoutPack.url);
   }
 }
 

@@ -10,6 +10,8 @@ export abstract class FormDialog extends Section {
   };
   declare busy: boolean;
   declare failure: string | null;
+  /** Another one each time that the dialog is opened. */
+  protected attempt = '';
 
   constructor() {
     super();
@@ -54,6 +56,7 @@ export abstract class FormDialog extends Section {
   readonly #open = (): void => {
     this.querySelector('form')?.reset();
     this.failure = null;
+    this.attempt = Array.from(crypto.getRandomValues(new Uint32Array(4))).join('-');
     this.#dialog.showModal();
   };
 

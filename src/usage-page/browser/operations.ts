@@ -149,7 +149,7 @@ export const OVERVIEW = /* GraphQL */ `
       }
       topUpSetting { enabled threshold amount monthlyLimit suspendedReason }
       members(first: 200) { nodes { memberId role } }
-      purchases(first: 1, orderBy: PRIMARY_KEY_DESC) { nodes { ${PURCHASE} } }
+      purchases(first: 5, orderBy: PRIMARY_KEY_DESC) { nodes { ${PURCHASE} } }
     }
     balances(accountId: $accountId) { unit included additional held total nextRefillAt }
     features(accountId: $accountId) { feature value }
@@ -237,9 +237,14 @@ export const QUOTE = /* GraphQL */ `
   }
 `;
 
-export const BUY = /* GraphQL */ `
-  mutation UsageBuy($input: BuyInput!) {
-    buy(input: $input) { result { ${PURCHASE} } }
+export interface Checkout {
+  /** Where the buyer pays. */
+  url: string;
+}
+
+export const CHECKOUT = /* GraphQL */ `
+  mutation UsageCheckout($input: CheckoutPackInput!) {
+    checkoutPack(input: $input) { url }
   }
 `;
 

@@ -15,7 +15,8 @@ import {
 } from 'lit';
 import { Api, ApiError } from './api.ts';
 import { amount } from './format.ts';
-import { OVERVIEW, type Overview } from './operations.ts';
+import { OVERVIEW, type Overview, type Purchase } from './operations.ts';
+import { type Outcome, takeOutcome } from './returning.ts';
 import { define, explain } from './section.ts';
 import styles from './styles.css';
 import { View } from './view.ts';
@@ -31,6 +32,9 @@ import './top-ups.ts';
 
 const SECTIONS = ['balance', 'chart', 'activity', 'calculator', 'rates'];
 
+/** How often to ask whether a payment was confirmed, in milliseconds. */
+const CONFIRMATION = 2_000;
+
 /** Pico knows a theme that is set on a page or on a part of it; this one is set on the element. */
 const themed = pico.replaceAll(/(?<=^|[,{}])\[data-theme=dark\]/g, ':host([data-theme=dark])');
 
@@ -42,6 +46,8 @@ export class PgcreditsUsage extends LitElement {
     accountId: { attribute: 'account-id' },
     memberNames: { attribute: 'member-names', type: Object },
     sections: {},
+    returnUrl: { attribute: 'return-url' },
+    claimPrefix: { attribute: 'claim-prefix' },
     theme: { attribute: 'data-theme' },
   };
   /** Where the API is. */
@@ -54,13 +60,17 @@ export class PgcreditsUsage extends LitElement {
   declare memberNames: Record<string, string>;
   /** Which parts to show, in this order: balance chart activity calculator rates. */
   declare sections: string;
+  /** Where a checkout comes back to: this page, unless set. */
+  declare returnUrl: string;
+  /** What stands before the names of the claims in the token. */
+  declare claimPrefix: string;
   /** light or dark; else as the reader's system is. */
   declare theme: string | null;
 
   readonly #view = new Task(this, {
-    task: async ([endpoint, token, accountId, memberNames], { signal }) => {
+    task: async ([endpoint, token, accountId, memberNames, returnUrl, claimPrefix], { signal }) => {
       if (!token) return null;
-      const api = new Api(endpoint, token, accountId);
+      const api = new Api(endpoint, token, { accountId, claimPrefix });
       const { account, ...rest } = await api.ask<Overview>(
         OVERVIEW,
         { accountId: api.reader.accountId },
@@ -73,10 +83,19 @@ export class PgcreditsUsage extends LitElement {
           {},
           'This account has not been opened yet.',
         );
-      return new View(api, account, rest, memberNames);
+      return new View(api, account, rest, { memberNames, returnUrl });
     },
-    args: () => [this.endpoint, this.token, this.accountId, this.memberNames] as const,
+    args: () =>
+      [
+        this.endpoint,
+        this.token,
+        this.accountId,
+        this.memberNames,
+        this.returnUrl,
+        this.claimPrefix,
+      ] as const,
     onComplete: (view) => {
+      this.#awaitPayment(view);
       if (view)
         this.#tell('loaded', { product: view.product, accountId: view.api.reader.accountId });
     },
@@ -86,6 +105,10 @@ export class PgcreditsUsage extends LitElement {
     },
   });
 
+  /** Of the checkout that the reader comes back from. */
+  #outcome: Outcome | null = null;
+  #waiting: ReturnType<typeof setTimeout> | undefined;
+
   constructor() {
     super();
     this.endpoint = '/graphql';
@@ -93,17 +116,21 @@ export class PgcreditsUsage extends LitElement {
     this.accountId = null;
     this.memberNames = {};
     this.sections = SECTIONS.join(' ');
+    this.returnUrl = '';
+    this.claimPrefix = '';
     this.theme = null;
     this.addEventListener('pgcredits-changed', () => this.refresh());
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
+    this.#outcome ??= takeOutcome();
     document.addEventListener('visibilitychange', this.#lookAgain);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    clearTimeout(this.#waiting);
     document.removeEventListener('visibilitychange', this.#lookAgain);
   }
 
@@ -115,6 +142,15 @@ export class PgcreditsUsage extends LitElement {
   /** Asks for everything anew. */
   async refresh(): Promise<void> {
     await this.#view.run().catch(() => {});
+  }
+
+  /** A provider may report a payment a moment after the buyer is back. */
+  #awaitPayment(view: View | null): void {
+    clearTimeout(this.#waiting);
+    const pending = view?.account.purchases.nodes.some(({ status }) => status === 'pending');
+    if (this.#outcome === 'paid' && pending) {
+      this.#waiting = setTimeout(() => this.refresh(), CONFIRMATION);
+    }
   }
 
   readonly #lookAgain = (): void => {
@@ -153,17 +189,27 @@ export class PgcreditsUsage extends LitElement {
   }
 
   #notice(view: View): TemplateResult | typeof nothing {
-    const [purchase] = view.account.purchases.nodes;
+    const purchases = view.account.purchases.nodes;
     const setting = view.account.topUpSetting;
+    const said = (purchase: Purchase) => amount(purchase.amount, view.unit(purchase.unit));
+    const bought = purchases.find(({ kind }) => kind === 'pack');
+    if (this.#outcome === 'left') {
+      return html`<p class="callout" role="status">You left the checkout. Nothing was charged.</p>`;
+    }
+    if (this.#outcome === 'paid' && bought?.status === 'settled') {
+      return html`<p class="callout ok" role="status">Thank you. ${said(bought)} were added to your balance.</p>`;
+    }
+    if (this.#outcome === 'paid' && bought?.status === 'pending') {
+      return html`<p class="callout" role="status" aria-busy="true">Your payment is being confirmed. ${said(bought)} will be here as soon as it is.</p>`;
+    }
     if (setting?.suspendedReason) {
       return html`<p class="callout error" role="status">Automatic top-ups were turned off: the card was declined. ${
         view.admin ? 'Configure them to turn them on again.' : view.askAnAdmin
       }</p>`;
     }
-    if (purchase?.status === 'pending') {
-      return html`<p class="callout" role="status">${
-        purchase.kind === 'top_up' ? 'A top-up of' : 'Your purchase of'
-      } ${amount(purchase.amount, view.unit(purchase.unit))} is being paid. The credits are here as soon as it is.</p>`;
+    const topUp = purchases.find(({ kind, status }) => kind === 'top_up' && status === 'pending');
+    if (topUp) {
+      return html`<p class="callout" role="status">A top-up of ${said(topUp)} is on its way.</p>`;
     }
     const gated = [...view.operations.values()].filter(({ gates }) =>
       gates.nodes.some(({ requires }) => requires === 'top_ups'),

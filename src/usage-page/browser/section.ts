@@ -46,6 +46,9 @@ export function explain(error: unknown): string {
     if (reason === 'no_rate') return 'There is no price for this combination.';
     return `${field ? `${label(measureName(field))}: ` : ''}${REASONS[reason ?? ''] ?? 'that cannot be used.'}`;
   }
+  if (code === 'PC409' && detail.reason === 'no_payment_provider') {
+    return 'Nothing can be bought here yet: no payment provider is set up.';
+  }
   if (code === 'PC403' && detail.requires === 'admin')
     return 'Only an admin of your team can do this.';
   if (code.startsWith('PC') && hint) return hint;

@@ -24,6 +24,8 @@ export class View {
   /** The main unit first. */
   readonly units: Unit[];
   readonly operations: Map<string, Operation>;
+  /** Where a checkout comes back to. */
+  readonly returnUrl: string;
   readonly #memberNames: Record<string, string>;
   readonly #planNames: Map<string, string>;
 
@@ -31,7 +33,7 @@ export class View {
     api: Api,
     account: Account,
     { balances, features, rates }: Omit<Overview, 'account'>,
-    memberNames: Record<string, string>,
+    { memberNames, returnUrl }: { memberNames: Record<string, string>; returnUrl: string },
   ) {
     const card = account.rateCardByRateCard;
     this.api = api;
@@ -42,6 +44,7 @@ export class View {
     this.product = card.name;
     this.units = card.units.nodes.toSorted((a, b) => Number(b.main) - Number(a.main));
     this.operations = new Map(card.operations.nodes.map((row) => [row.operation, row]));
+    this.returnUrl = returnUrl;
     this.#memberNames = memberNames;
     this.#planNames = new Map(card.plans.nodes.map(({ plan, name }) => [plan, name]));
   }
