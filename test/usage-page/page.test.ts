@@ -322,6 +322,11 @@ describe.skipIf(withoutBrowser)('the usage page', () => {
       await see(page.getByText('Open this page from your application'));
     });
 
+    test('that there is no such account', async () => {
+      await open('nobody', 'jonas');
+      await see(page.getByText('This account has not been opened yet.'));
+    });
+
     test('that nothing has happened yet', async () => {
       await open('savers', 'jonas');
       await see(page.getByText('Nothing was used in the last 30 days.'));

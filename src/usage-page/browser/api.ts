@@ -10,19 +10,11 @@ export class ApiError extends Error {
   /** A code of the contract, such as PC402; UNAUTHENTICATED; or UNREACHABLE, where nothing answered. */
   readonly code: string;
   readonly detail: Record<string, unknown>;
-  /** The next thing to do, or null. */
-  readonly hint: string | null;
 
-  constructor(
-    code: string,
-    message: string,
-    detail: Record<string, unknown> = {},
-    hint: string | null = null,
-  ) {
+  constructor(code: string, message: string, detail: Record<string, unknown> = {}) {
     super(message);
     this.code = code;
     this.detail = detail;
-    this.hint = hint;
   }
 }
 
@@ -69,8 +61,8 @@ export class Api {
       throw new ApiError('UNAUTHENTICATED', 'The token is not valid.');
     }
     if (error) {
-      const { code = 'INTERNAL', detail, hint } = error.extensions ?? {};
-      throw new ApiError(code, error.message, detail, hint);
+      const { code = 'INTERNAL', detail } = error.extensions ?? {};
+      throw new ApiError(code, error.message, detail);
     }
     if (!answer?.data) throw new ApiError('UNREACHABLE', `The server answered ${response.status}.`);
     return answer.data;

@@ -76,13 +76,7 @@ export class PgcreditsUsage extends LitElement {
         { accountId: api.reader.accountId },
         signal,
       );
-      if (account === null)
-        throw new ApiError(
-          'PC404',
-          'No such account.',
-          {},
-          'This account has not been opened yet.',
-        );
+      if (account === null) throw new ApiError('PC404', 'not found', { what: 'account' });
       return new View(api, account, rest, { memberNames, returnUrl });
     },
     args: () =>

@@ -34,10 +34,18 @@ const REASONS: Record<string, string> = {
   out_of_range: 'enter a number that is not negative.',
 };
 
+/** What somebody who may not do something would need. */
+const REFUSALS: Record<string, string> = {
+  account: 'This is the account of another team.',
+  admin: 'Only an admin of your team can do this.',
+  plan: 'This is not part of your plan.',
+  top_ups: 'This needs automatic top-ups.',
+};
+
 /** What went wrong, in words for the reader. */
 export function explain(error: unknown): string {
   if (!(error instanceof ApiError)) return 'Something went wrong. Please try again.';
-  const { code, detail, hint } = error;
+  const { code, detail } = error;
   if (code === 'UNAUTHENTICATED')
     return 'Your access has expired. Open this page again from your application.';
   if (code === 'UNREACHABLE') return `${error.message} Check your connection and try again.`;
@@ -46,11 +54,17 @@ export function explain(error: unknown): string {
     if (reason === 'no_rate') return 'There is no price for this combination.';
     return `${field ? `${label(measureName(field))}: ` : ''}${REASONS[reason ?? ''] ?? 'that cannot be used.'}`;
   }
-  if (code === 'PC409' && detail.reason === 'no_payment_provider') {
-    return 'Nothing can be bought here yet: no payment provider is set up.';
+  if (code === 'PC403')
+    return REFUSALS[String(detail.requires)] ?? 'You are not allowed to do this.';
+  if (code === 'PC404') {
+    return detail.what === 'account'
+      ? 'This account has not been opened yet.'
+      : 'That is no longer there. Load the page again.';
   }
-  if (code === 'PC403' && detail.requires === 'admin')
-    return 'Only an admin of your team can do this.';
-  if (code.startsWith('PC') && hint) return hint;
+  if (code === 'PC409') {
+    return detail.reason === 'no_payment_provider'
+      ? 'Nothing can be bought here yet: no payment provider is set up.'
+      : 'Something changed in the meantime. Load the page again.';
+  }
   return 'Something went wrong on the server. Please try again later.';
 }
