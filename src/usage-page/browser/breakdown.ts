@@ -44,7 +44,9 @@ function how(view: View, unit: string, line: BreakdownLine): string {
   if (measure && quantity != null) {
     parts.push(`${number(quantity)} ${measureName(measure)}`);
   }
-  if (price != null) {
+  // Measured in the unit itself, it is as much as it is.
+  const itself = measure != null && measureName(measure) === view.unit(unit).name;
+  if (price != null && !itself) {
     const each = `${number(price)} ${unitName(price, view.unit(unit).name)}`;
     parts.push(measure ? `at ${each} per ${per(measure, String(line.per ?? 1))}` : `${each} each`);
   }

@@ -229,7 +229,8 @@ export class UsageChart extends Section {
         data: days.map((date) => Number(sum(amounts.get(date) ?? []))),
         backgroundColor: colour(`--pgcredits-series-${index + 1}`),
         borderColor: colour('--pico-card-background-color'),
-        borderWidth: { top: 1 },
+        // Many narrow bars have no room for gaps.
+        borderWidth: { top: this.days > 30 ? 0 : 1 },
         borderSkipped: false as const,
         maxBarThickness: 36,
       })),
