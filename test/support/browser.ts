@@ -20,6 +20,8 @@ const QUIET = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // A page that a test makes up has no address, and asks a server that has a local one.
+  '--disable-features=LocalNetworkAccessChecks',
 ];
 
 /** A page of its own, and what went wrong in it: errors of its scripts, and requests to anywhere but `origin`. */

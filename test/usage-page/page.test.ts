@@ -58,6 +58,18 @@ describe.skipIf(withoutBrowser)('the usage page', () => {
       await see(card.getByText(`Next refill ${date}: 3,000 credits`));
     });
 
+    test('what changes it elsewhere, at once', async () => {
+      await open('drafts', 'jonas');
+      await see(page.getByText('2,500 AI credits available', { exact: true }));
+      await call(database.pool, 'spend', {
+        account_id: 'drafts',
+        operation: 'scene_enhancement',
+        member_id: 'aiko',
+      });
+      await see(page.getByText('2,495 AI credits available', { exact: true }));
+      await see(region('Activity').getByRole('cell', { name: 'aiko' }));
+    });
+
     test('every unit, by the name that the product has for it', async () => {
       await open('two-units', 'jonas');
       await see(page.getByText('98 credits available'));
@@ -368,6 +380,13 @@ describe.skipIf(withoutBrowser)('the usage page', () => {
     await see(page.getByText('2,956 credits available'));
     await see(page.getByRole('cell', { name: 'Jonas Weber' }).first());
     expect(await page.title()).toBe('VideoGen');
+    const background = () =>
+      page.locator('.balance').evaluate((card) => getComputedStyle(card).backgroundColor);
+    expect(await background()).toBe('rgb(255, 255, 255)');
+    await page
+      .locator('pgcredits-usage')
+      .evaluate((element) => element.setAttribute('data-theme', 'dark'));
+    expect(await background()).not.toBe('rgb(255, 255, 255)');
     expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual([
       'Activity',
       'Balance',

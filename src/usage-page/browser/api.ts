@@ -21,8 +21,10 @@ export class ApiError extends Error {
 /** Asks the API, as whoever has the token. */
 export class Api {
   readonly reader: Reader;
-  readonly #endpoint: string;
-  readonly #token: string;
+  readonly endpoint: string;
+  readonly token: string;
+  /** When the token is no longer good, in milliseconds. */
+  readonly expires: number;
 
   /**
    * Throws an ApiError for a token that is none. `accountId` is for tokens that are good for any account; `claimPrefix` stands
@@ -33,10 +35,11 @@ export class Api {
     token: string,
     { accountId, claimPrefix }: { accountId: string | null; claimPrefix: string },
   ) {
-    this.#endpoint = endpoint;
-    this.#token = token;
+    this.endpoint = endpoint;
+    this.token = token;
     const claims = claimsOf(token);
     const claim = (name: string) => claims[`${claimPrefix}${name}`];
+    this.expires = Number(claims.exp ?? 0) * 1000;
     this.reader = {
       accountId: accountId || claim('account_id') || '',
       memberId: claim('member_id') || null,
@@ -46,9 +49,9 @@ export class Api {
 
   /** The data of an operation. Throws an ApiError. */
   async ask<Data>(query: string, variables: object, signal?: AbortSignal): Promise<Data> {
-    const response = await fetch(this.#endpoint, {
+    const response = await fetch(this.endpoint, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${this.#token}` },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${this.token}` },
       body: JSON.stringify({ query, variables }),
       signal,
     }).catch((error) => {

@@ -127,6 +127,8 @@ export interface Overview {
 
 const PURCHASE = 'purchaseId kind unit amount price currency status';
 
+const BALANCE = 'unit included additional held total nextRefillAt';
+
 export const OVERVIEW = /* GraphQL */ `
   query UsageOverview($accountId: String!) {
     account(accountId: $accountId) {
@@ -151,12 +153,18 @@ export const OVERVIEW = /* GraphQL */ `
       members(first: 200) { nodes { memberId role } }
       purchases(first: 5, orderBy: PRIMARY_KEY_DESC) { nodes { ${PURCHASE} } }
     }
-    balances(accountId: $accountId) { unit included additional held total nextRefillAt }
+    balances(accountId: $accountId) { ${BALANCE} }
     features(accountId: $accountId) { feature value }
     rates(accountId: $accountId) {
       category operation operationName component match unit price measure per quantityRounding
       minimumQuantity tiers minimumCharge maximumCharge optional multipliers
     }
+  }
+`;
+
+export const LIVE_BALANCES = /* GraphQL */ `
+  subscription UsageBalances($accountId: String!) {
+    balances(accountId: $accountId) { ${BALANCE} }
   }
 `;
 

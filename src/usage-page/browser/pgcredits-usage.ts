@@ -15,6 +15,7 @@ import {
 } from 'lit';
 import { Api, ApiError } from './api.ts';
 import { amount } from './format.ts';
+import { watchBalances } from './live.ts';
 import { OVERVIEW, type Overview, type Purchase } from './operations.ts';
 import { type Outcome, takeOutcome } from './returning.ts';
 import { define, explain } from './section.ts';
@@ -90,6 +91,7 @@ export class PgcreditsUsage extends LitElement {
       ] as const,
     onComplete: (view) => {
       this.#awaitPayment(view);
+      this.#follow(view);
       if (view)
         this.#tell('loaded', { product: view.product, accountId: view.api.reader.accountId });
     },
@@ -101,6 +103,8 @@ export class PgcreditsUsage extends LitElement {
 
   /** Of the checkout that the reader comes back from. */
   #outcome: Outcome | null = null;
+  #followed: string | null = null;
+  #stop: () => void = () => {};
   #waiting: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
@@ -119,12 +123,14 @@ export class PgcreditsUsage extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.#outcome ??= takeOutcome();
+    this.#follow(this.#view.value ?? null);
     document.addEventListener('visibilitychange', this.#lookAgain);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     clearTimeout(this.#waiting);
+    this.#unfollow();
     document.removeEventListener('visibilitychange', this.#lookAgain);
   }
 
@@ -136,6 +142,27 @@ export class PgcreditsUsage extends LitElement {
   /** Asks for everything anew. */
   async refresh(): Promise<void> {
     await this.#view.run().catch(() => {});
+  }
+
+  /** Asks for everything anew when something changes the balance, as long as the element is there. */
+  #follow(view: View | null): void {
+    if (!view || !this.isConnected) {
+      this.#unfollow();
+      return;
+    }
+    const { endpoint, token, reader } = view.api;
+    const what = [endpoint, token, reader.accountId].join(' ');
+    if (this.#followed === what) return;
+    this.#unfollow();
+    this.#followed = what;
+    const known = () => this.#view.value?.balances ?? [];
+    this.#stop = watchBalances(view.api, known, () => this.refresh());
+  }
+
+  #unfollow(): void {
+    this.#stop();
+    this.#stop = () => {};
+    this.#followed = null;
   }
 
   /** A provider may report a payment a moment after the buyer is back. */
