@@ -82,6 +82,7 @@ const ARGUMENTS: Record<string, string> = {
   seq: 'The entry.',
   since: 'Entries that occurred at this instant or later.',
   threshold: 'A top-up is bought when the total falls below this; left out: as before.',
+  timeZone: 'The time zone whose days are meant, such as Europe/Berlin; left out: UTC.',
   unit: 'The unit; credit unless given.',
   until: 'Entries that occurred before this instant.',
   usage:
