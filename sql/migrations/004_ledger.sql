@@ -17,7 +17,7 @@ create table credits.lots (
   held credits.amount not null default 0,
   forfeited credits.amount not null default 0,
   available credits.amount not null generated always as (granted - spent - held - forfeited) stored,
-  open boolean not null generated always as (granted - spent - forfeited > 0) stored,
+  open boolean not null default true,
   version bigint not null default 1,
   starts_at timestamptz not null,
   expires_at timestamptz,
