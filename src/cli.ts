@@ -1,43 +1,51 @@
 #!/usr/bin/env node
 /**
- * The command line. Each command reads the configuration, does one thing, and says in plain text what it did. The API and
- * the worker are loaded by the commands that run them; the others start at once without.
+ * The command line. Each command reads the configuration, does one thing, and says in plain text what it did: results on
+ * stdout, progress and failures on stderr. The API and the worker are loaded by the commands that run them; the others start at
+ * once without.
  */
 import * as fs from 'node:fs';
-import { Command } from 'commander';
-import { Client } from 'pg';
+import { Command, CommanderError } from 'commander';
 import { CATALOGS, loadCatalog } from './catalog.ts';
-import { type Config, readConfig } from './config.ts';
+import { databaseUrl, print, printJson, report, withDatabase } from './commands/context.ts';
+import { describeFailure, failureAsJson } from './commands/failure.ts';
+import { addSupportCommands } from './commands/support.ts';
+import { readConfig } from './config.ts';
 import { StartupError } from './errors.ts';
 import { installScript, migrate } from './migrate.ts';
+import { table } from './table.ts';
 
 const { version } = JSON.parse(
   fs.readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
 
-const print = (line = '') => {
-  process.stdout.write(`${line}\n`);
-};
-
 const program = new Command('pgcredits')
   .description('A credits ledger that lives in PostgreSQL.')
   .version(version)
+  .exitOverride()
+  .showHelpAfterError('(--help tells more)')
   .addHelpText(
     'after',
     `
+Exit status:
+  0                     done
+  1                     refused, failed, or violations found; stderr says why and what to do
+  2                     wrong usage of the command line
+
 Environment:
   DATABASE_URL          the application's database; "up" starts a PostgreSQL of its own without it
   PORT                  the port the API listens on: 5678 unless set
   PGCREDITS_HOST        the address the API listens on: 127.0.0.1 unless set
   PGCREDITS_DATA        the folder of the embedded PostgreSQL: .pgcredits unless set
   PGCREDITS_JWT_SECRET  the HS256 secret of the API's tokens; "up" makes one up without it
-  STRIPE_SECRET_KEY     payments are Stripe's; without it they are simulated: credits are given, nothing is paid
-  STRIPE_WEBHOOK_SECRET of the endpoint /payments/webhook, as Stripe shows it`,
+  STRIPE_SECRET_KEY     payments are Stripe's; without it, purchases stay pending
+  STRIPE_WEBHOOK_SECRET of the endpoint /payments/webhook, as Stripe shows it
+  PGCREDITS_SIMULATE_PAYMENTS  1: without Stripe, credits are given and nothing is paid, as "up" does`,
   );
 
 program
   .command('up')
-  .description('starts everything: database, schemas, catalogs, worker, API')
+  .description('starts everything: database, schemas, catalogs, worker, API, usage page')
   .option('--demo', 'also opens an account on a plan of each product and shows it at work')
   .action(async ({ demo = false }: { demo?: boolean }) => {
     print(`pgcredits ${version}`);
@@ -48,9 +56,11 @@ program
 program
   .command('migrate')
   .description('creates or upgrades the schemas; safe to run twice, or by two at once')
-  .action(async () => {
-    const applied = await migrate(databaseUrl(readConfig()), { report: print });
-    print(applied.length === 0 ? 'Up to date.' : `Applied ${applied.length} files.`);
+  .option('--json', 'prints the files that it applied as JSON')
+  .action(async ({ json }: { json?: boolean }) => {
+    const applied = await migrate(databaseUrl(readConfig()), { report });
+    if (json) printJson(applied);
+    else print(applied.length === 0 ? 'Up to date.' : `Applied ${applied.length} files.`);
   });
 
 program
@@ -59,19 +69,24 @@ program
   .command('load')
   .description('loads catalogs; loading one again changes nothing')
   .argument('<name-or-file...>', `${CATALOGS.join(', ')}, or a file of your own`)
-  .action(async (names: string[]) => {
+  .option('--json', 'prints the changes of each as JSON')
+  .action(async (names: string[], { json }: { json?: boolean }) => {
     await withDatabase(async (client) => {
+      const loaded: Record<string, string[]> = {};
       for (const name of names) {
-        const changes = await loadCatalog(client, name);
-        for (const change of changes) print(change);
-        print(`${name}: ${changes.length === 0 ? 'unchanged' : `${changes.length} changes`}`);
+        loaded[name] = await loadCatalog(client, name);
+        if (json) continue;
+        for (const change of loaded[name]) print(change);
+        const count = loaded[name].length;
+        print(`${name}: ${count === 0 ? 'unchanged' : `${count} changes`}`);
       }
+      if (json) printJson(loaded);
     });
   });
 
 program
   .command('serve')
-  .description('runs the API alone')
+  .description('runs the API alone, with the usage page')
   .action(async () => {
     const config = readConfig();
     const connectionString = databaseUrl(config);
@@ -84,12 +99,10 @@ program
     }
     const signal = stopSignal();
     const { startServer } = await import('./graphql.ts');
-    const { configuredProvider } = await import('./payments/configured.ts');
+    const { configuredProvider, NO_PAYMENTS } = await import('./payments/configured.ts');
     const { SIMULATED_CHECKOUT_PATH } = await import('./payments/routes.ts');
-    const provider = configuredProvider(config, {
-      url: `http://${host}:${port}${SIMULATED_CHECKOUT_PATH}`,
-      secret: jwtSecret,
-    });
+    const checkout = { url: '', secret: jwtSecret };
+    const provider = configuredProvider(config, checkout);
     const api = await startServer({
       connectionString,
       host,
@@ -98,23 +111,24 @@ program
       provider,
       log: print,
     });
-    print(`Listening on ${api.url}, with ${provider.name}`);
+    checkout.url = `${api.url}${SIMULATED_CHECKOUT_PATH}`;
+    print(`Listening on ${api.url}. Payments: ${provider?.name ?? NO_PAYMENTS}.`);
     await signal;
     await api.stop();
   });
 
 program
   .command('worker')
-  .description('runs the worker alone')
+  .description('runs the worker alone: settles what is due, charges top-ups')
   .action(async () => {
     const config = readConfig();
     const connectionString = databaseUrl(config);
     const signal = stopSignal();
     const { startWorker } = await import('./worker.ts');
-    const { configuredProvider } = await import('./payments/configured.ts');
+    const { configuredProvider, NO_PAYMENTS } = await import('./payments/configured.ts');
     const provider = configuredProvider(config, null);
     const worker = await startWorker({ connectionString, provider, log: print });
-    print(`Working. Payments: ${provider.name}.`);
+    print(`Working. Payments: ${provider?.name ?? NO_PAYMENTS}.`);
     await Promise.race([signal, worker.ended]);
     await worker.stop();
   });
@@ -122,14 +136,17 @@ program
 program
   .command('verify')
   .description('prints what is wrong with the ledger; exit status 1 if anything is')
-  .action(async () => {
+  .argument('[account]', 'of this account alone')
+  .option('--json', 'prints the violations as JSON')
+  .action(async (account: string | undefined, { json }: { json?: boolean }) => {
     await withDatabase(async (client) => {
-      const { rows } = await client.query('select * from credits.verify(null)');
-      for (const { account_id, rule, detail } of rows) {
-        print(`${account_id}  ${rule}  ${JSON.stringify(detail)}`);
-      }
+      const { rows } = await client.query('select * from credits.verify($1)', [account ?? null]);
       if (rows.length > 0) process.exitCode = 1;
-      else print('No violations.');
+      if (json) return printJson(rows);
+      if (rows.length === 0) return print('No violations.');
+      const columns = ['account_id', 'rule', 'detail'].map((name) => ({ name }));
+      const cells = rows.map((row) => [row.account_id, row.rule, JSON.stringify(row.detail)]);
+      print(table(columns, cells));
     });
   });
 
@@ -138,23 +155,7 @@ program
   .description('prints one file that installs everything with psql')
   .action(() => print(installScript()));
 
-function databaseUrl(config: Config): string {
-  if (config.databaseUrl !== null) return config.databaseUrl;
-  throw new StartupError(
-    'DATABASE_URL is not set.',
-    'Set it to a database of yours, or to the one that "pgcredits up" prints.',
-  );
-}
-
-async function withDatabase(work: (client: Client) => Promise<void>): Promise<void> {
-  const client = new Client({ connectionString: databaseUrl(readConfig()) });
-  await client.connect();
-  try {
-    await work(client);
-  } finally {
-    await client.end();
-  }
-}
+addSupportCommands(program);
 
 /** Resolves at the first Ctrl-C or SIGTERM; another one ends the process at once. */
 function stopSignal(): Promise<void> {
@@ -171,22 +172,6 @@ function stopSignal(): Promise<void> {
   });
 }
 
-/** What went wrong, in words; the stack only where none of this foresaw it. */
-function describe(error: unknown): string {
-  if (error instanceof StartupError) return `${error.message}\n${error.hint}`;
-  // A refused connection to a name with several addresses has an error for each.
-  const first = (error as AggregateError).errors?.[0] ?? error;
-  const { code, address, port, message, severity, detail, hint, stack } = first;
-  if (code === 'EADDRINUSE') {
-    return `Port ${port} on ${address} is taken.\nSet PORT to another one, or to 0 for any that is free.`;
-  }
-  if (['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH', 'EAI_AGAIN'].includes(code)) {
-    return `The database cannot be reached: ${message}.\nSee that it runs and that DATABASE_URL is right.`;
-  }
-  if (severity) return [`${message} (${code})`, detail, hint].filter(Boolean).join('\n');
-  return stack ?? String(error);
-}
-
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // Whoever read our output, such as head, has enough.
   if (error.code === 'EPIPE') process.exit();
@@ -196,6 +181,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await program.parseAsync();
 } catch (error) {
-  process.stderr.write(`${describe(error)}\n`);
-  process.exitCode = 1;
+  if (error instanceof CommanderError) {
+    // It has said so itself; help and version that were asked for are no mistake.
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else {
+    report(process.argv.includes('--json') ? failureAsJson(error) : describeFailure(error));
+    process.exitCode = 1;
+  }
 }

@@ -1,16 +1,19 @@
-import { CompiledQuery, type Kysely } from 'kysely';
-import { toCreditsError } from './errors.ts';
-import { type Functions, functions } from './generated/functions.ts';
+import { type CreditsDatabase, call, camelCase, isPool, type Row } from './calls.ts';
+import { coalescedSpend } from './coalesce.ts';
+import { type Functions, functions, type Json } from './generated/functions.ts';
+import { createWithHold, type WithHold } from './with-hold.ts';
 
-/** What can run a statement as node-postgres does: a Pool, a Client, or a PoolClient inside a transaction. */
-interface PgQueryable {
-  // biome-ignore lint/suspicious/noExplicitAny: rows are typed by the function that is called
-  query(text: string, values: unknown[]): Promise<{ rows: any[] }>;
-}
-
-/** Whose connection the calls use: node-postgres, or Kysely over it (a transaction of either included). */
-// biome-ignore lint/suspicious/noExplicitAny: the application's own tables do not matter here
-export type CreditsDatabase = PgQueryable | Kysely<any>;
+export type { CreditsDatabase } from './calls.ts';
+export {
+  ConflictError,
+  CreditsError,
+  InsufficientCreditsError,
+  InvalidInputError,
+  NotAllowedError,
+  NotFoundError,
+} from './errors.ts';
+export type { Cost, Hold, HoldRequest, WithHold } from './with-hold.ts';
+export type { Json };
 
 type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<CamelCase<Tail>>}`
@@ -34,7 +37,7 @@ type Call<Arguments, Result> = (
 ) => Promise<Result>;
 
 /** A call for each function of the schema `credits`; the comment of each is the database's own. */
-export type Credits = {
+export type Calls = {
   [Name in keyof Functions as CamelCase<Name>]: Call<
     Functions[Name]['arguments'],
     (typeof functions)[Name]['set'] extends true
@@ -42,6 +45,33 @@ export type Credits = {
       : CamelCaseKeys<Functions[Name]['row']>
   >;
 };
+
+/** The calls, and what is made of them. */
+export interface Credits extends Calls {
+  /**
+   * Holds what an operation may cost, does the work, charges what it came to, and gives everything back if the
+   * work fails. Returns what the work returns. Work that does not capture is charged all that was held.
+   *
+   * - The work fails: the hold is released, and the work's own error is thrown. If the release fails too, the hold ends by itself.
+   * - The process dies: the hold ends by itself, after `expiresIn` (an hour unless given).
+   * - The work outlives the hold: the capture is a fresh charge at the hold's prices, and may fail with an InsufficientCreditsError.
+   * - With an idempotency key, a run again takes up the hold of the run before it, so that a job is charged at most once however often
+   *   it is tried. After a run that failed it holds anew, under the key with a number after it. After one that was charged the
+   *   work is not done again: it rejects with a ConflictError whose `detail.reason` is `already_captured`.
+   */
+  withHold: WithHold;
+}
+
+export interface CreditsOptions {
+  /**
+   * Sends the spends of an account that arrive while one of its calls is under way together in the next call, through
+   * `spend_many`: up to `maxRequests` of them, 500 unless set. Each gets its own entries or its own error, as it would
+   * from `spend`, and those of an account take effect in the order of the calls. A spend waits at most for the calls of its
+   * account that are ahead of it; one that comes alone goes out at once. Only with a Pool or a Kysely that is no
+   * transaction: inside a transaction every spend is its own call, in its place. Off unless given.
+   */
+  coalesce?: true | { maxRequests?: number };
+}
 
 /**
  * The functions of the schema `credits` as typed calls: `credits.spend({ accountId, operation, usage, idempotencyKey })`.
@@ -57,72 +87,19 @@ export type Credits = {
  * Each call rejects with a CreditsError (such as InsufficientCreditsError, with `detail.shortfall`) for the five errors of the
  * contract, with a TypeError for an argument that the function does not have, and with the database's error otherwise.
  */
-export function createCredits(db: CreditsDatabase): Credits {
-  const calls = Object.entries(functions).map(([name, { arguments: types, set }]) => [
+export function createCredits(db: CreditsDatabase, options: CreditsOptions = {}): Credits {
+  const calls = Object.entries(functions).map(([name, { set }]) => [
     camelCase(name),
     async (given: Row = {}) => {
-      const { text, values } = statement(name, types, given);
-      const rows = await run(db, text, values).catch((error) => {
-        throw toCreditsError(error);
-      });
-      return set ? rows.map(camelCaseKeys) : camelCaseKeys(rows[0]);
+      const rows = await call(db, name as keyof Functions, given);
+      return set ? rows : rows[0];
     },
   ]);
-  return Object.fromEntries(calls);
-}
-
-type Row = Record<string, unknown>;
-
-async function run(db: CreditsDatabase, text: string, values: unknown[]): Promise<Row[]> {
-  if (!('withoutPlugins' in db)) return (await db.query(text, values)).rows;
-  // A plugin of the application's, such as one for camel case, would reach into the JSON of our rows.
-  return (await db.withoutPlugins().executeQuery<Row>(CompiledQuery.raw(text, values))).rows;
-}
-
-function statement(
-  name: string,
-  types: Record<string, string>,
-  given: Row,
-): { text: string; values: unknown[] } {
-  const left = new Map(Object.entries(given));
-  const values: unknown[] = [];
-  const passed = Object.entries(types).flatMap(([argument, type]) => {
-    const value = left.get(camelCase(argument));
-    left.delete(camelCase(argument));
-    if (value === undefined) return [];
-    values.push(toParameter(value, type));
-    return `"${argument}" => ${placeholder(values.length, type)}`;
-  });
-  for (const [argument, value] of left) {
-    // Not to be overlooked: it may be a misspelt idempotencyKey.
-    if (value !== undefined) throw new TypeError(`credits.${name} has no argument ${argument}`);
+  const credits: Credits = Object.fromEntries(calls);
+  if (options.coalesce && isPool(db)) {
+    const { maxRequests = 500 } = options.coalesce === true ? {} : options.coalesce;
+    credits.spend = coalescedSpend(db, maxRequests) as unknown as Credits['spend'];
   }
-  return { text: `select * from credits."${name}"(${passed.join(', ')})`, values };
-}
-
-const isCompositeList = (type: string) => type.startsWith('credits.') && type.endsWith('[]');
-
-function placeholder(position: number, type: string): string {
-  if (!isCompositeList(type)) return `$${position}::${type}`;
-  const composite = type.slice(0, -2);
-  return `array(select r from jsonb_populate_recordset(null::${composite}, $${position}::jsonb) r)`;
-}
-
-function toParameter(value: unknown, type: string): unknown {
-  if (value === null) return null;
-  if (type === 'jsonb') return JSON.stringify(value);
-  return isCompositeList(type) ? JSON.stringify((value as Row[]).map(snakeCaseKeys)) : value;
-}
-
-const camelCase = (name: string) =>
-  name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-
-const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-
-const camelCaseKeys = (row: Row): Row => renameKeys(row, camelCase);
-
-const snakeCaseKeys = (row: Row): Row => renameKeys(row, snakeCase);
-
-function renameKeys(row: Row, rename: (key: string) => string): Row {
-  return Object.fromEntries(Object.entries(row).map(([key, value]) => [rename(key), value]));
+  credits.withHold = createWithHold(credits);
+  return credits;
 }

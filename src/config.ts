@@ -13,12 +13,14 @@ export interface Config {
   dataFolder: string;
   /** PGCREDITS_JWT_SECRET: the HS256 secret that the API's tokens are signed with. */
   jwtSecret: string | null;
-  /** STRIPE_SECRET_KEY: payments are Stripe's. Null: they are simulated, and nothing is paid. */
+  /** STRIPE_SECRET_KEY: payments are Stripe's. */
   stripeSecretKey: string | null;
   /** STRIPE_WEBHOOK_SECRET: of the webhook endpoint, as Stripe shows it. */
   stripeWebhookSecret: string | null;
   /** STRIPE_API_URL: where Stripe's API is, if not at Stripe. */
   stripeApiUrl: string | null;
+  /** PGCREDITS_SIMULATE_PAYMENTS=1: without Stripe, payments are simulated: credits are given, and nothing is paid. */
+  simulatePayments: boolean;
 }
 
 /** Reads the environment. Throws a StartupError for a value that cannot be used. */
@@ -46,5 +48,6 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     stripeSecretKey: env.STRIPE_SECRET_KEY || null,
     stripeWebhookSecret: env.STRIPE_WEBHOOK_SECRET || null,
     stripeApiUrl: env.STRIPE_API_URL || null,
+    simulatePayments: env.PGCREDITS_SIMULATE_PAYMENTS === '1',
   };
 }

@@ -2,7 +2,8 @@
  * The demo: an account on a plan of each product, and calls that show its pricing at work. What is printed is what is run.
  * Each start spends a little more, with keys of its own, so a later one shows what the earlier ones left.
  */
-import { DatabaseError, type FieldDef, type Pool, type PoolClient } from 'pg';
+import { DatabaseError, type Pool, type PoolClient } from 'pg';
+import { table } from './table.ts';
 
 interface Product {
   title: string;
@@ -84,13 +85,13 @@ from credits.spend_items('demo-videodraft', array[
     plan: 'videogen_pro',
     quotes: [
       [
-        'High quality needs top-ups to be enabled.',
+        'High quality is for accounts with top-ups.',
         `select ${QUOTE}
 from credits.quote('demo-videogen', 'ai_image', '{"quality": "high"}')`,
       ],
     ],
     spend: [
-      'Standard quality does not.',
+      'Standard quality is for all.',
       `select ${ENTRY}
 from credits.spend('demo-videogen', 'ai_image', '{"quality": "standard", "count": 2}', idempotency_key => 'KEY')`,
     ],
@@ -144,7 +145,10 @@ async function result(client: PoolClient, sql: string): Promise<string> {
       rowMode: 'array',
       types: { getTypeParser: () => (value: string) => value },
     });
-    return table(fields, rows);
+    return table(
+      fields.map(({ name, dataTypeID }) => ({ name, numeric: NUMBERS.includes(dataTypeID) })),
+      rows,
+    );
   } catch (error) {
     if (!(error instanceof DatabaseError) || error.code !== 'PC402') throw error;
     return `ERROR ${error.code}: ${error.message}\nDETAIL: ${error.detail}\nHINT: ${error.hint}`;
@@ -152,17 +156,3 @@ async function result(client: PoolClient, sql: string): Promise<string> {
 }
 
 const NUMBERS = [20, 21, 23, 1700];
-
-/** Columns as wide as their widest value, numbers to the right. */
-function table(fields: FieldDef[], rows: (string | null)[][]): string {
-  const columns = fields.map(({ name, dataTypeID }, index) => {
-    const cells = [name, ...rows.map((row) => row[index] ?? '')];
-    const width = Math.max(...cells.map((cell) => cell.length));
-    return cells.map((cell) =>
-      NUMBERS.includes(dataTypeID) ? cell.padStart(width) : cell.padEnd(width),
-    );
-  });
-  return [0, ...rows.map((_, index) => index + 1)]
-    .map((line) => `  ${columns.map((column) => column[line]).join('  ')}`.trimEnd())
-    .join('\n');
-}

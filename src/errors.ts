@@ -1,29 +1,30 @@
 /** DETAIL of PC402: the spend, hold or charge is more than what is available. */
 export interface InsufficientCreditsDetail {
   unit: string;
-  required: string | number;
-  available: string | number;
-  shortfall: string | number;
+  required: number;
+  available: number;
+  shortfall: number;
+  /** ISO 8601; null where no refill is due. */
   next_refill_at: string | null;
   /** The pause or limit that is the reason, where one is. */
-  limit?: string;
+  limit?: 'additional_paused' | 'period_limit';
   [fact: string]: unknown;
 }
 
-/** DETAIL of PC403: what the caller lacks. */
+/** DETAIL of PC403: what the caller or the account lacks. */
 export interface NotAllowedDetail {
-  requires: string;
+  requires: 'account' | 'service' | 'admin' | 'plan' | 'top_ups' | 'member_cap';
   [fact: string]: unknown;
 }
 
 /** DETAIL of PC404: the sort of thing that is unknown, and the key it was looked for by. */
 export interface NotFoundDetail {
   what: string;
-  key: unknown;
+  key: string;
   [fact: string]: unknown;
 }
 
-/** DETAIL of PC409: which conflict it is, and its facts. */
+/** DETAIL of PC409: which conflict it is, such as `idempotency_key_reused`, and its facts. */
 export interface ConflictDetail {
   reason: string;
   [fact: string]: unknown;
@@ -32,18 +33,21 @@ export interface ConflictDetail {
 /** DETAIL of PC422: what is wrong with which field. */
 export interface InvalidInputDetail {
   reason: string;
-  field?: string;
+  field: string;
   [fact: string]: unknown;
 }
 
 /** An error of the contract: `code` is its SQLSTATE, `detail` its parsed DETAIL, `hint` the next thing to do. */
-export class CreditsError<Detail extends object = Record<string, unknown>> extends Error {
-  readonly code: string;
+export class CreditsError<
+  Detail extends object = Record<string, unknown>,
+  Code extends string = string,
+> extends Error {
+  readonly code: Code;
   readonly detail: Detail;
   readonly hint: string | null;
 
   constructor(
-    code: string,
+    code: Code,
     message: string,
     detail: Detail,
     hint: string | null,
@@ -58,28 +62,42 @@ export class CreditsError<Detail extends object = Record<string, unknown>> exten
 }
 
 /** PC402 */
-export class InsufficientCreditsError extends CreditsError<InsufficientCreditsDetail> {}
+export class InsufficientCreditsError extends CreditsError<InsufficientCreditsDetail, 'PC402'> {}
 /** PC403 */
-export class NotAllowedError extends CreditsError<NotAllowedDetail> {}
+export class NotAllowedError extends CreditsError<NotAllowedDetail, 'PC403'> {}
 /** PC404 */
-export class NotFoundError extends CreditsError<NotFoundDetail> {}
+export class NotFoundError extends CreditsError<NotFoundDetail, 'PC404'> {}
 /** PC409 */
-export class ConflictError extends CreditsError<ConflictDetail> {}
+export class ConflictError extends CreditsError<ConflictDetail, 'PC409'> {}
 /** PC422 */
-export class InvalidInputError extends CreditsError<InvalidInputDetail> {}
+export class InvalidInputError extends CreditsError<InvalidInputDetail, 'PC422'> {}
 
 // biome-ignore lint/suspicious/noExplicitAny: each class has its own type of detail
-const classes: Record<string, new (...args: any[]) => CreditsError<any>> = {
-  PC402: InsufficientCreditsError,
-  PC403: NotAllowedError,
-  PC404: NotFoundError,
-  PC409: ConflictError,
-  PC422: InvalidInputError,
+type ErrorClass = new (...args: any[]) => CreditsError<any>;
+
+/** Each code's class and MESSAGE: the database's own, for an error that it reported as a row. */
+const classes: Record<string, [type: ErrorClass, message: string]> = {
+  PC402: [InsufficientCreditsError, 'insufficient credits'],
+  PC403: [NotAllowedError, 'not allowed'],
+  PC404: [NotFoundError, 'not found'],
+  PC409: [ConflictError, 'conflict'],
+  PC422: [InvalidInputError, 'invalid input'],
 };
 
 /** Whether a SQLSTATE is one of the contract's five. */
 export function isCreditsCode(code: unknown): code is string {
   return typeof code === 'string' && Object.hasOwn(classes, code);
+}
+
+/** The error of one of the five codes. */
+export function creditsError(
+  code: string,
+  detail: object,
+  hint: string | null,
+  options?: ErrorOptions,
+): CreditsError {
+  const [type, message] = classes[code];
+  return new type(code, message, detail, hint, options);
 }
 
 /**
@@ -95,9 +113,7 @@ export function toCreditsError(error: unknown): unknown {
     hint?: string;
   };
   if (!isCreditsCode(code)) return error;
-  return new classes[code](code, error.message, parseDetail(detail), hint ?? null, {
-    cause: error,
-  });
+  return creditsError(code, parseDetail(detail), hint ?? null, { cause: error });
 }
 
 /** The object in a DETAIL; an empty one if there is none to read. */

@@ -28,6 +28,7 @@ import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
 import { createPool, requireSchema } from './database.ts';
 import { CreditsError, toCreditsError } from './errors.ts';
 import { SchemaShapePreset } from './graphql-schema.ts';
+import { checkoutPlugin } from './payments/checkout-plugin.ts';
 import { paymentsPlugin } from './payments/grafserv-plugin.ts';
 import { lendingFrom } from './payments/ledger.ts';
 import type { PaymentProvider } from './payments/provider.ts';
@@ -42,8 +43,8 @@ export interface ServerOptions {
   /** The secret that the application signs its tokens with, HS256: 32 characters or more. */
   jwtSecret: string;
   /**
-   * Whose events are taken at `/payments/webhook`, and whose checkout page is shown where it is ours. Without one,
-   * neither is served.
+   * Takes the payments that `checkoutPack` begins: its events come to `/payments/webhook`, and its checkout page is shown where
+   * it is ours. Without one, neither is served.
    */
   provider?: PaymentProvider;
   /** Told what an operator should know: broken connections, and errors that callers do not get to see. */
@@ -93,7 +94,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     log = () => {},
   } = options;
   const pool = createPool({ connectionString, application_name: 'pgcredits api', log });
-  const preset = graphqlPreset({ pool, jwtSecret, log });
+  const preset = graphqlPreset({ pool, jwtSecret, provider, log });
   await requireSchema(pool).catch(async (error) => {
     await pool.end();
     throw error;
@@ -141,13 +142,17 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 export function graphqlPreset(options: {
   pool: Pool;
   jwtSecret: string;
+  provider?: PaymentProvider;
   log?: (line: string) => void;
 }): GraphileConfig.Preset {
-  const { pool, jwtSecret, log = () => {} } = options;
+  const { pool, jwtSecret, provider, log = () => {} } = options;
   if (jwtSecret.length < 32) throw new RangeError('jwtSecret needs 32 characters or more.');
   return {
     extends: [PostGraphileAmberPreset, PgSimplifyInflectionPreset, SchemaShapePreset],
-    plugins: [authenticationPlugin(jwtSecret)],
+    plugins: [
+      authenticationPlugin(jwtSecret),
+      checkoutPlugin({ provider, withClient: lendingFrom(pool) }),
+    ],
     pgServices: [makePgService({ pool, schemas: ['credits'], pubsub: false })],
     grafast: {
       context: ({ pgcreditsCaller }) => ({ pgSettings: settingsOf(pgcreditsCaller ?? null) }),

@@ -10,7 +10,6 @@ import * as fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, type ClientBase, type DatabaseError, escapeLiteral } from 'pg';
-import { Umzug } from 'umzug';
 import { StartupError } from './errors.ts';
 
 export interface MigrateOptions {
@@ -162,6 +161,8 @@ async function applyVersioned(
       'Restore the file, and put the change into a new migration.',
     );
   }
+  // The other commands, which read this file too, start sooner without.
+  const { Umzug } = await import('umzug');
   const umzug = new Umzug({
     migrations: files.map((file) => ({
       name: file.name,

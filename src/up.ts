@@ -7,12 +7,14 @@ import { CATALOGS, loadCatalog } from './catalog.ts';
 import type { Config } from './config.ts';
 import { createPool } from './database.ts';
 import { runDemo } from './demo.ts';
+import { DEMO_READERS, writeDemoHistory } from './demo-history.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { StartupError } from './errors.ts';
 import { startServer } from './graphql.ts';
 import { migrate } from './migrate.ts';
 import { configuredProvider } from './payments/configured.ts';
 import { SIMULATED_CHECKOUT_PATH } from './payments/routes.ts';
+import { memberToken, usagePageLink } from './usage-page/link.ts';
 import { startWorker } from './worker.ts';
 
 export interface UpOptions {
@@ -43,13 +45,23 @@ export async function up({ config, demo, stopSignal, print }: UpOptions): Promis
     stops.push(() => pool.end());
     await loadCatalogs(pool, say('catalogs'));
 
+    if (demo && config.databaseUrl === null) {
+      await writeDemoHistory(pool, say('demo'));
+    } else if (demo) {
+      // A past needs a clock that can be set, and we do not set the clock of an application's database.
+      say('demo')('accounts begin now: a past is written to the embedded PostgreSQL only');
+    }
+
     const jwtSecret = config.jwtSecret ?? keptSecret(config.dataFolder);
     const { host, port } = config;
-    const provider = configuredProvider(config, {
-      url: `http://${host}:${port}${SIMULATED_CHECKOUT_PATH}`,
-      secret: jwtSecret,
-    });
-    say('payments')(provider.name);
+    // Everything on one machine is for trying it out, so that payments may be simulated without being asked for.
+    const checkout = { url: '', secret: jwtSecret };
+    const provider = configuredProvider({ ...config, simulatePayments: true }, checkout);
+    say('payments')(
+      config.stripeSecretKey === null
+        ? 'simulated: credits are given and nothing is paid; set STRIPE_SECRET_KEY for real ones'
+        : 'Stripe',
+    );
 
     const worker = await startWorker({ connectionString, provider, log: say('worker') });
     stops.push(() => worker.stop());
@@ -64,6 +76,7 @@ export async function up({ config, demo, stopSignal, print }: UpOptions): Promis
       log: say('api'),
     });
     stops.push(() => api.stop());
+    checkout.url = `${api.url}${SIMULATED_CHECKOUT_PATH}`;
     say('api')(`listening on ${api.url}`);
 
     if (demo) await runDemo(pool, print);
@@ -134,20 +147,29 @@ async function directions(
     .setProtectedHeader({ alg: 'HS256' })
     .setExpirationTime('1 day')
     .sign(new TextEncoder().encode(secret));
-  const next = `
-Try next
-  in psql       select * from credits.rates('demo-invideo');
-                select * from credits.balances('demo-avs', now() + interval '3 months');
-                select * from credits.verify();
-  in GraphiQL   { balances(accountId: "demo-avs") { unit total nextRefillAt } }
-`;
   return `
 GraphiQL      ${api}
 GraphQL       ${api}/graphql
   headers     {"Authorization": "Bearer ${token}"}
               (any account, for a day; an end user's token says credits_member and an account_id)
 psql          psql '${connectionString}'
-${demo ? next : ''}
+${demo ? await demoDirections(api, secret) : ''}
 Ctrl-C stops everything; the data stays.
 `;
+}
+
+async function demoDirections(api: string, secret: string): Promise<string> {
+  const links = DEMO_READERS.map(async (reader) => {
+    const link = usagePageLink(api, await memberToken(secret, reader, '1 day'));
+    return `  ${reader.accountId}, as ${reader.memberId} (${reader.memberRole})\n    ${link}\n`;
+  });
+  return `
+Try next
+  in psql       select * from credits.rates('demo-invideo');
+                select * from credits.balances('demo-avs', now() + interval '3 months');
+                select * from credits.verify();
+  in GraphiQL   { balances(accountId: "demo-avs") { unit total nextRefillAt } }
+
+Usage pages, each link good for a day
+${(await Promise.all(links)).join('')}`;
 }

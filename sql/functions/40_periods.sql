@@ -47,6 +47,50 @@ begin
 end
 $$;
 
+-- The phase and number of the period of a plan that begins where another one ends. Usually it is the next one. Where the end is
+-- no boundary of the plan, because the period before was of a plan with another anchoring or time zone, its periods count from
+-- there, and the first runs to the boundary that is nearest to a whole period: nobody gets an allowance for a few hours.
+create or replace function credits_private.following_period(
+  plan credits.plans, previous_anchor timestamptz, ends_at timestamptz, out anchor timestamptz, out n int)
+language plpgsql stable
+as $$
+begin
+  anchor := previous_anchor;
+  n := credits_private.period_containing(plan, anchor, ends_at);
+  if credits_private.boundary(plan, anchor, n) <> ends_at then
+    anchor := ends_at;
+    n := credits_private.period_containing(plan, anchor, ends_at
+      + case plan.cadence when 'day' then 12 when 'week' then 84 when 'month' then 365 else 4383 end * interval '1 hour');
+  end if;
+end
+$$;
+
+-- When an allowance ends that lives so many periods, the first of which ends at period_end; null periods: never. A period that
+-- is empty, because the clocks of a time zone left its day out, is none of them.
+create or replace function credits_private.end_of_life(
+  plan credits.plans, anchor timestamptz, period_end timestamptz, periods int)
+returns timestamptz
+language plpgsql stable
+as $$
+declare
+  following record;
+  ends_at timestamptz := period_end;
+begin
+  if periods is null or period_end is null then
+    return null;
+  end if;
+  following := credits_private.following_period(plan, anchor, period_end);
+  for i in 2 .. periods loop
+    while credits_private.boundary(plan, following.anchor, following.n + 1) = ends_at loop
+      following.n := following.n + 1;
+    end loop;
+    following.n := following.n + 1;
+    ends_at := credits_private.boundary(plan, following.anchor, following.n);
+  end loop;
+  return ends_at;
+end
+$$;
+
 -- Something that falls due, of a kind that project() lists.
 create or replace function credits_private.due(
   account_id text, at timestamptz, kind text, unit text default null, lot_id bigint default null,
@@ -80,10 +124,8 @@ as $$
     select a.plan, a.unit, a.amount - coalesce((granted ->> a.unit)::numeric, 0) as amount,
       last_lot_id + row_number() over (order by a.unit) as lot_id,
       -- The first of its periods is the present one, which may be a period of another cadence that is resumed.
-      case when a.rollover = 'none' or a.lives_periods = 1 then account.period_end
-        else credits_private.boundary(refills.plan, account.anchor,
-          credits_private.period_containing(refills.plan, account.anchor, account.period_end) + a.lives_periods - 1)
-      end as expires_at
+      credits_private.end_of_life(refills.plan, account.anchor, account.period_end,
+        case a.rollover when 'none' then 1 else a.lives_periods end) as expires_at
     from credits.plan_allowances a
     where a.plan = (refills.plan).plan and a.amount > coalesce((granted ->> a.unit)::numeric, 0)
   ) r
@@ -112,21 +154,27 @@ $$;
 
 -- What becomes of the included lots when a period ends: under the plan's rollover rule (the oldest is trimmed first,
 -- what is held never is, though it counts), or, when the plan ends, all of them end. Returns the lots and the events.
-create or replace function credits_private.roll_over(lots credits.lots[], plan text, plan_ends boolean, at timestamptz)
+create or replace function credits_private.roll_over(
+  account credits.accounts, lots credits.lots[], plan_ends boolean, at timestamptz)
 returns credits_private.projection
 language plpgsql stable
 as $$
 declare
   result credits_private.projection;
-  events credits_private.due_event[] := '{}';
+  events credits_private.due_event[];
   rule record;
   excess numeric;
   ending numeric;
 begin
+  -- What is reset has ended, also for what a hold or a refund returns to it later.
+  events := case when plan_ends then array[credits_private.due(account.account_id, at, 'reset')]
+    else array(
+      select credits_private.due(account.account_id, at, 'reset', unit => a.unit)
+      from credits.plan_allowances a where a.plan = account.plan and a.rollover = 'none' order by a.unit) end;
   for rule in
     select l.unit, a.rollover, trunc(coalesce(a.rollover_cap, a.rollover_cap_multiple * a.amount), u.scale) as cap, sum(l.available + l.held) as carried
     from unnest(lots) l
-    left join credits.plan_allowances a on a.plan = roll_over.plan and a.unit = l.unit
+    left join credits.plan_allowances a on a.plan = account.plan and a.unit = l.unit
     left join credits.units u on u.rate_card = a.rate_card and u.unit = a.unit
     where l.counts_as = 'included' and (plan_ends or a.plan is not null)
     group by l.unit, a.rollover, cap
@@ -142,11 +190,8 @@ begin
           lots[i].available := lots[i].available - ending;
           excess := excess - ending;
         end if;
-        if (plan_ends or rule.rollover = 'none') and lots[i].held > 0 and (lots[i].expires_at > at) is not false then
-          -- What a hold returns to it later is forfeited.
+        if plan_ends or rule.rollover = 'none' then
           lots[i].expires_at := least(lots[i].expires_at, at);
-          events := events || credits_private.due(lots[i].account_id, at, 'lot_end', unit => lots[i].unit, lot_id => lots[i].lot_id,
-            expires_at => lots[i].expires_at);
         end if;
       end if;
     end loop;
@@ -163,6 +208,39 @@ language sql immutable
 return credits_private.due(lot.account_id, at, 'expiry', unit => lot.unit, lot_id => lot.lot_id, counts_as => lot.counts_as,
   amount => amount);
 
+-- What lots have that is nobody's to spend: in the lot of a reversed purchase, what has come back to it since, up to the
+-- shortfall; in a lot that has expired, everything. before: events that are not written down.
+create or replace function credits_private.lapses(
+  lots credits.lots[], at timestamptz, before credits_private.due_event[] default '{}')
+returns credits_private.due_event[]
+language plpgsql stable
+as $$
+declare
+  events credits_private.due_event[] := '{}';
+  lot credits.lots;
+  owed numeric;
+begin
+  foreach lot in array lots loop
+    continue when lot.available = 0;
+    owed := 0;
+    if lot.purchase_id is not null then
+      select least(lot.available, p.shortfall - coalesce((
+        select sum(e.amount) from unnest(before) e where e.kind = 'take_back' and e.lot_id = lot.lot_id), 0))
+      into owed
+      from credits.purchases p where p.account_id = lot.account_id and p.purchase_id = lot.purchase_id;
+    end if;
+    if owed > 0 then
+      events := events || credits_private.due(lot.account_id, at, 'take_back', unit => lot.unit, lot_id => lot.lot_id,
+        counts_as => lot.counts_as, amount => owed);
+    end if;
+    if lot.expires_at <= at and lot.available > owed then
+      events := events || credits_private.expiry(lot, at, lot.available - owed);
+    end if;
+  end loop;
+  return events;
+end
+$$;
+
 -- The account after a boundary: the next period of its plan, of the plan that was waiting, or of none.
 create or replace function credits_private.next_period(account credits.accounts, at timestamptz)
 returns credits.accounts
@@ -172,16 +250,13 @@ declare
   plan credits.plans;
   next_plan credits.plans;
   interrupted credits.interrupted_periods;
+  following record;
 begin
   if account.cancels_at_period_end then
     return credits_private.without_plan(account);
   end if;
   select p.* into plan from credits.plans p where p.plan = account.plan;
-  if account.pending_plan is null then
-    return credits_private.with_period(account, plan, account.anchor, at);
-  end if;
-
-  select p.* into next_plan from credits.plans p where p.plan = account.pending_plan;
+  select p.* into next_plan from credits.plans p where p.plan = coalesce(account.pending_plan, account.plan);
   if credits_private.is_paid(plan.plan) <> credits_private.is_paid(next_plan.plan) and next_plan.cadence <> 'none' then
     select i.* into interrupted from credits.interrupted_periods i
     where i.account_id = account.account_id and i.paid = credits_private.is_paid(next_plan.plan) and i.period_end > at;
@@ -189,14 +264,18 @@ begin
       return credits_private.with_interrupted_period(account, next_plan, interrupted);
     end if;
   end if;
-  -- Another cadence counts from here.
-  return credits_private.with_period(account, next_plan,
-    case when (next_plan.cadence, next_plan.anchored_to) = (plan.cadence, plan.anchored_to) then account.anchor else at end, at);
+  if next_plan.cadence <> plan.cadence then
+    -- Another cadence counts from here, and its first period is the one that contains now.
+    return credits_private.with_period(account, next_plan, at, at, credits_private.period_containing(next_plan, at, at));
+  end if;
+  following := credits_private.following_period(next_plan, account.anchor, at);
+  return credits_private.with_period(account, next_plan, following.anchor, at, following.n);
 end
 $$;
 
+-- The account in period n of a plan, from an instant on.
 create or replace function credits_private.with_period(
-  account credits.accounts, plan credits.plans, anchor timestamptz, at timestamptz)
+  account credits.accounts, plan credits.plans, anchor timestamptz, at timestamptz, n int)
 returns credits.accounts
 language plpgsql stable
 as $$
@@ -205,9 +284,9 @@ begin
   account.pending_plan := null;
   account.cancels_at_period_end := false;
   account.anchor := anchor;
-  account.period_index := credits_private.period_containing(plan, anchor, at);
+  account.period_index := n;
   account.period_start := case when plan.cadence <> 'none' then at end;
-  account.period_end := credits_private.boundary(plan, anchor, account.period_index + 1);
+  account.period_end := credits_private.boundary(plan, anchor, n + 1);
   return account;
 end
 $$;
@@ -310,11 +389,12 @@ end
 $$;
 
 -- The account as it stands at an instant, and what falls due until then, in the order in which it takes effect. At one
--- instant: holds end, lots expire, included credits roll over or reset, the plan changes, the allowance refills, meters
+-- instant: holds end, what lots have lapses, included credits roll over or reset, the plan changes, the allowance refills, meters
 -- charge their day (until meters_until: a forecast goes on without them).
 --
--- Kinds of events: hold_end (a slice returns to its lot), expiry (of an amount of a lot), lot_end (a lot is cut short),
--- period (the account after a boundary), refill (a new lot), meter (a usage entry). PC422 where there would be no end of them.
+-- Kinds of events: hold_end (a slice returns to its lot), take_back (of what returned to a reversed purchase's lot), expiry (of an
+-- amount of a lot), reset (of the included lots of a unit, or of all), period (the account after a boundary), refill (a new lot),
+-- meter (a usage entry), top_up (one that waited for the month is looked at again). PC422 where there would be no end of them.
 create or replace function credits_private.project(
   account credits.accounts, until timestamptz, meters_until timestamptz default 'infinity')
 returns credits_private.projection
@@ -341,6 +421,9 @@ begin
   end if;
 
   select coalesce(max(l.lot_id), 0) into last_lot_id from credits.lots l where l.account_id = account.account_id;
+  events := array(
+    select credits_private.due(t.account_id, t.look_again_at, 'top_up') from credits.top_up_settings t
+    where t.account_id = account.account_id and t.look_again_at <= until);
   slices := array(
     select credits_private.due(h.account_id, h.expires_at, 'hold_end', hold_id => h.hold_id, unit => h.unit, lot_id => s.lot_id,
       amount => s.amount)
@@ -378,15 +461,17 @@ begin
     end loop;
     slices := array(select s from unnest(slices) s where s.at > due_at);
 
-    for i in 1 .. cardinality(live) loop
-      if live[i].available > 0 and live[i].expires_at <= due_at then
-        events := events || credits_private.expiry(live[i], due_at, live[i].available);
-        live[i].available := 0;
-      end if;
+    foreach event in array credits_private.lapses(live, due_at, events) loop
+      events := events || event;
+      for i in 1 .. cardinality(live) loop
+        if live[i].lot_id = event.lot_id then
+          live[i].available := live[i].available - event.amount;
+        end if;
+      end loop;
     end loop;
 
     if due_at = account.period_end then
-      rolled := credits_private.roll_over(live, account.plan, account.cancels_at_period_end, due_at);
+      rolled := credits_private.roll_over(account, live, account.cancels_at_period_end, due_at);
       live := rolled.lots;
       account := credits_private.next_period(account, due_at);
       events := events || rolled.events

@@ -46,9 +46,15 @@ begin
         where h.account_id = write_down.account_id and h.hold_id = event.hold_id and h.status = 'open';
         update credits.lots l set held = l.held - event.amount
         where l.account_id = write_down.account_id and l.lot_id = event.lot_id;
-      when 'lot_end' then
-        update credits.lots l set expires_at = event.expires_at
-        where l.account_id = write_down.account_id and l.lot_id = event.lot_id;
+      when 'reset' then
+        update credits.lots l set expires_at = event.at
+        where l.account_id = write_down.account_id and l.counts_as = 'included' and l.unit = coalesce(event.unit, l.unit)
+          and (l.expires_at > event.at) is not false;
+      when 'take_back' then
+        perform credits_private.take_back_returned(account_id, event);
+      when 'top_up' then
+        -- settled() looks; whether it is still to be put off shows then.
+        update credits.top_up_settings t set look_again_at = null where t.account_id = write_down.account_id;
       when 'expiry' then
         perform credits_private.post(credits_private.new_entry(account_id, event.unit, 'expiry', event.at),
           array[(event.lot_id, event.counts_as, 0, event.amount)::credits_private.slice]);
@@ -58,11 +64,6 @@ begin
         perform credits_private.post(credits_private.new_entry(account_id, event.unit, 'refill', event.at), '{}', array[lot]);
       when 'period' then
         account := event.account;
-        if account.plan is null then
-          -- Included credits end with the subscription, also those that a refund returns later.
-          update credits.lots l set expires_at = event.at
-          where l.account_id = write_down.account_id and l.counts_as = 'included' and (l.expires_at > event.at) is not false;
-        end if;
       when 'meter' then
         entry := credits_private.new_entry(account_id, event.unit, 'usage', event.at);
         entry.operation := (event.item).operation;
@@ -100,6 +101,7 @@ as $$
     (select min(h.expires_at) from credits.holds h where h.account_id = next_due.account_id and h.status = 'open'),
     (select min(credits_private.next_midnight(m.charged_until)) from credits.meters m
       where m.account_id = next_due.account_id and (m.level > 0 or m.accrued > 0)),
+    (select t.look_again_at from credits.top_up_settings t where t.account_id = next_due.account_id),
     'infinity')
 $$;
 
@@ -135,6 +137,19 @@ begin
     end if;
   end if;
   return account;
+end
+$$;
+
+-- How a writer begins: it locks the account, reads the account's time once, and settles it. PC404.
+create or replace function credits_private.begin_writing(account_id text)
+returns credits_private.writing
+language plpgsql volatile
+as $$
+declare
+  account credits.accounts := credits_private.lock_account(account_id);
+  at timestamptz := credits_private.account_time(account_id);
+begin
+  return (credits_private.settled(account, at), at)::credits_private.writing;
 end
 $$;
 

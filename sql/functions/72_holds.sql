@@ -7,6 +7,7 @@ returns setof credits.holds
 language plpgsql volatile
 as $$
 declare
+  present credits_private.writing;
   account credits.accounts;
   at timestamptz;
   top_ups boolean;
@@ -22,10 +23,10 @@ begin
     perform credits_private.fail_invalid('expires_in', 'out_of_range', 'Give an interval above 0, at most 10 years.');
   end if;
   request := credits_private.logged(items);
-  account := credits_private.lock_account(account_id);
   -- A hold that is over is over, also for a repetition of its request.
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
+  account := present.account;
+  at := present.at;
 
   if idempotency_key is not null then
     for original in
@@ -149,17 +150,17 @@ begin
 end
 $$;
 
--- Forfeits what is available in lots that have expired: a hold or a refund may have put it there just now.
-create or replace function credits_private.forfeit_expired(account_id text, at timestamptz)
+-- Takes out of lots what a hold or a refund has put there just now, and what is nobody's any more.
+create or replace function credits_private.let_lapse(account_id text, at timestamptz)
 returns void
 language plpgsql volatile
 as $$
 begin
-  perform credits_private.write_down(account_id, array(
-    select credits_private.expiry(l, at, l.available)
-    from credits.lots l
-    where l.account_id = forfeit_expired.account_id and l.open and l.available > 0 and l.expires_at <= at
-    order by l.lot_id));
+  perform credits_private.write_down(account_id, credits_private.lapses(array(
+    select l from credits.lots l
+    where l.account_id = let_lapse.account_id and l.open and l.available > 0
+      and (l.expires_at <= at or l.purchase_id is not null)
+    order by l.lot_id), at));
 end
 $$;
 
@@ -170,27 +171,24 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  account credits.accounts;
-  at timestamptz;
+  present credits_private.writing;
   rows credits.holds[];
 begin
   perform credits_private.check_service();
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
   rows := credits_private.find_hold(account_id, hold_id);
   if rows[1].status = 'captured' then
     perform credits_private.fail_conflict('already_captured', 'Refund the entries instead.',
       jsonb_build_object('hold_id', hold_id));
   elsif rows[1].status = 'open' then
-    perform credits_private.end_hold(account_id, hold_id, 'released', null, at);
-    perform credits_private.forfeit_expired(account_id, at);
+    perform credits_private.end_hold(account_id, hold_id, 'released', null, present.at);
+    perform credits_private.let_lapse(account_id, present.at);
   end if;
   return query select * from unnest(credits_private.find_hold(account_id, hold_id));
 end
 $$;
 comment on function credits.release(text, bigint) is
-  'Ends a hold and gives everything back to its lots; what returns to an expired lot is forfeited. A hold that is released or expired is returned as it is. PC404 unknown account or hold; PC409 captured already. Service only.';
+  'Ends a hold and gives everything back to its lots; what returns to an expired lot is forfeited, and to a reversed purchase''s, taken back up to the shortfall. A hold that is released or expired is returned as it is. PC404 unknown account or hold; PC409 captured already. Service only.';
 
 -- What a capture comes to: the whole hold, an amount of it, or what the usage costs at the hold's rates. PC422.
 create or replace function credits_private.capture_prices(
@@ -249,6 +247,7 @@ returns setof credits.entries
 language plpgsql volatile
 as $$
 declare
+  present credits_private.writing;
   account credits.accounts;
   at timestamptz;
   prices credits_private.price[];
@@ -260,9 +259,9 @@ declare
   slices credits_private.slice[];
   entry credits.entries;
 begin
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
+  account := present.account;
+  at := present.at;
   rows := credits_private.find_hold(account_id, hold_id);
   held := rows[1];
   if items is null then
@@ -288,7 +287,7 @@ begin
     -- Nothing to charge: a release.
     if held.status = 'open' then
       perform credits_private.end_hold(account_id, hold_id, 'released', null, at);
-      perform credits_private.forfeit_expired(account_id, at);
+      perform credits_private.let_lapse(account_id, at);
     end if;
     return;
   elsif held.status = 'released' then
@@ -329,7 +328,7 @@ begin
     -- Units that came to nothing.
     perform credits_private.end_hold(account_id, hold_id, 'captured', capture_request, at);
   end if;
-  perform credits_private.forfeit_expired(account_id, at);
+  perform credits_private.let_lapse(account_id, at);
   perform credits_private.top_up_if_low(account, at);
 end
 $$;

@@ -9,8 +9,7 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  account credits.accounts;
-  at timestamptz;
+  present credits_private.writing;
   charge credits.entries;
   original credits.entries;
   refunded numeric;
@@ -22,7 +21,7 @@ declare
 begin
   perform credits_private.check_service();
   perform credits_private.check_labels(idempotency_key, null);
-  account := credits_private.lock_account(account_id);
+  present := credits_private.begin_writing(account_id);
 
   select e.* into charge from credits.entries e where e.account_id = refund.account_id and e.seq = refund.seq;
   if not found then
@@ -49,12 +48,10 @@ begin
     perform credits_private.check_key_is_new(account_id, idempotency_key);
   end if;
 
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
   select coalesce(sum(e.amount), 0) into refunded from credits.entries e
   where e.account_id = refund.account_id and e.refunds_seq = refund.seq and e.kind = 'refund';
   if amount is not null then
-    perform credits_private.check_amount(account.rate_card, charge.unit, amount);
+    perform credits_private.check_amount((present.account).rate_card, charge.unit, amount);
   end if;
   amount := coalesce(amount, -charge.amount - refunded);
   if amount <= 0 or amount > -charge.amount - refunded then
@@ -80,22 +77,22 @@ begin
     for lapsed in
       select l.bucket, sum(-s.spent) as amount
       from unnest(slices) s
-      join credits.lots l on l.account_id = refund.account_id and l.lot_id = s.lot_id and l.expires_at <= at
+      join credits.lots l on l.account_id = refund.account_id and l.lot_id = s.lot_id and l.expires_at <= present.at
       group by l.bucket order by l.bucket
     loop
-      lot := credits_private.new_lot(account_id, charge.unit, lapsed.bucket, lapsed.amount, at,
-        coalesce(account.period_end, date_add(date_trunc('month', at, 'UTC'), interval '1 month', 'UTC')), 'refund');
+      lot := credits_private.new_lot(account_id, charge.unit, lapsed.bucket, lapsed.amount, present.at,
+        coalesce((present.account).period_end, date_add(date_trunc('month', present.at, 'UTC'), interval '1 month', 'UTC')), 'refund');
       lot.reason := reason;
       new_lots := new_lots || lot;
     end loop;
     slices := array(
       select (s.lot_id, s.counts_as, s.spent, s.forfeited)::credits_private.slice from unnest(slices) with ordinality s
       join credits.lots l on l.account_id = refund.account_id and l.lot_id = s.lot_id
-      where l.expires_at is null or l.expires_at > at
+      where l.expires_at is null or l.expires_at > present.at
       order by s.ordinality);
   end if;
 
-  entry := credits_private.new_entry(account_id, charge.unit, 'refund', at);
+  entry := credits_private.new_entry(account_id, charge.unit, 'refund', present.at);
   entry.operation := charge.operation;
   entry.member_id := charge.member_id;
   entry.idempotency_key := idempotency_key;
@@ -103,11 +100,11 @@ begin
   entry.reason := reason;
   return next credits_private.post(entry, slices, new_lots);
   perform credits_private.look_ahead(account_id);
-  perform credits_private.forfeit_expired(account_id, at);
+  perform credits_private.let_lapse(account_id, present.at);
 end
 $$;
 comment on function credits.refund(text, bigint, numeric, text, text, boolean) is
-  'Refunds a usage entry, in whole (what is left of it) or in part: back to the lots it was drawn from, the last drawn first. What returns to an expired lot is forfeited at once, unless regrant: then it is a new lot until the current period''s end. PC404 unknown account or entry; PC409 more than was charged, or key reused; PC422 not a charge, bad amount. Service only.';
+  'Refunds a usage entry, in whole (what is left of it) or in part: back to the lots it was drawn from, the last drawn first. What returns to an expired lot is forfeited at once, unless regrant: then it is a new lot until the current period''s end; what returns to a reversed purchase''s is taken back, up to the shortfall. PC404 unknown account or entry; PC409 more than was charged, or key reused; PC422 not a charge, bad amount. Service only.';
 
 create or replace function credits.revoke(
   account_id text, lot_id bigint, amount numeric default null, reason text default null)
@@ -117,29 +114,27 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  account credits.accounts;
-  at timestamptz;
+  present credits_private.writing;
   lot credits.lots;
 begin
   perform credits_private.check_service();
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
   select l.* into lot from credits.lots l where l.account_id = revoke.account_id and l.lot_id = revoke.lot_id;
   if not found then
     perform credits_private.fail_not_found('lot', lot_id::text, 'credits.lots lists the lots.');
   elsif amount is not null then
-    perform credits_private.check_amount(account.rate_card, lot.unit, amount);
+    perform credits_private.check_amount((present.account).rate_card, lot.unit, amount);
   end if;
   amount := coalesce(amount, lot.available);
   if amount > lot.available then
     perform credits_private.fail('PC402',
       jsonb_build_object('unit', lot.unit, 'required', amount, 'available', lot.available,
-        'shortfall', amount - lot.available, 'next_refill_at', credits_private.next_refill(account, lot.unit), 'lot_id', lot_id),
+        'shortfall', amount - lot.available, 'next_refill_at', credits_private.next_refill(present.account, lot.unit),
+        'lot_id', lot_id),
       'Revoke at most what is available in the lot.');
   end if;
   if amount > 0 then
-    return next credits_private.take_back(lot, amount, at, reason, null);
+    return next credits_private.take_back(lot, amount, present.at, reason, null);
   end if;
 end
 $$;
@@ -157,5 +152,23 @@ begin
   entry.reason := reason;
   entry.purchase_id := purchase_id;
   return credits_private.post(entry, array[(lot.lot_id, lot.counts_as, 0, amount)::credits_private.slice]);
+end
+$$;
+
+-- Takes back what has returned to the lot of a reversed purchase, which is then that much less short.
+create or replace function credits_private.take_back_returned(account_id text, event credits_private.due_event)
+returns void
+language plpgsql volatile
+as $$
+declare
+  lot credits.lots;
+  purchase credits.purchases;
+begin
+  select l.* into lot from credits.lots l
+  where l.account_id = take_back_returned.account_id and l.lot_id = event.lot_id;
+  update credits.purchases p set shortfall = p.shortfall - event.amount
+  where p.account_id = lot.account_id and p.purchase_id = lot.purchase_id
+  returning p.* into purchase;
+  perform credits_private.take_back(lot, event.amount, event.at, purchase.reason, purchase.purchase_id);
 end
 $$;

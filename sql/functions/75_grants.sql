@@ -54,16 +54,13 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  account credits.accounts;
-  at timestamptz;
+  present credits_private.writing;
   original credits.entries;
   lot credits.lots;
 begin
   perform credits_private.check_service();
   perform credits_private.check_labels(idempotency_key, null);
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
 
   -- The lot as it is now, also after an expiry.
   if idempotency_key is not null then
@@ -81,18 +78,18 @@ begin
     perform credits_private.check_key_is_new(account_id, idempotency_key);
   end if;
 
-  perform credits_private.check_amount(account.rate_card, unit, amount);
+  perform credits_private.check_amount((present.account).rate_card, unit, amount);
   if not exists (select from credits.buckets b where b.bucket = "grant".bucket) then
     perform credits_private.fail_invalid('bucket', 'unknown', 'credits.buckets lists the buckets.',
       jsonb_build_object('bucket', bucket));
   elsif priority is null then
     perform credits_private.fail_invalid('priority', 'missing', 'Give a whole number; lower is drawn first.');
-  elsif expires_at <= at then
+  elsif expires_at <= present.at then
     perform credits_private.fail_invalid('expires_at', 'in_the_past', 'Give a later time, or null for no expiry.',
-      jsonb_build_object('expires_at', expires_at, 'now', at));
+      jsonb_build_object('expires_at', expires_at, 'now', present.at));
   end if;
 
-  lot := credits_private.new_lot(account_id, unit, bucket, amount, at, nullif(expires_at, 'infinity'), 'grant');
+  lot := credits_private.new_lot(account_id, unit, bucket, amount, present.at, nullif(expires_at, 'infinity'), 'grant');
   lot.priority := priority;
   lot.reason := reason;
   return credits_private.add_lot('grant', lot, idempotency_key);
@@ -108,8 +105,7 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  account credits.accounts;
-  at timestamptz;
+  present credits_private.writing;
   gift credits.promotions;
   lot credits.lots;
 begin
@@ -118,12 +114,10 @@ begin
   if claimant is null or length(claimant) not between 1 and 320 then
     perform credits_private.fail_invalid('claimant', 'length', 'Give the verified e-mail address, 1 to 320 characters.');
   end if;
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
 
   select p.* into gift from credits.promotions p
-  where p.rate_card = account.rate_card and p.promotion = claim.promotion and p.retired_at is null;
+  where p.rate_card = (present.account).rate_card and p.promotion = claim.promotion and p.retired_at is null;
   if not found then
     perform credits_private.fail_not_found('promotion', promotion,
       'credits.promotions lists the promotions of the account''s rate card.');
@@ -131,7 +125,7 @@ begin
 
   -- The keys of the table decide; another transaction with the same claimant is waited for.
   insert into credits.promotion_claims (rate_card, promotion, claimant, account_id, claimed_at)
-  values (gift.rate_card, gift.promotion, claimant, account_id, at)
+  values (gift.rate_card, gift.promotion, claimant, account_id, present.at)
   on conflict do nothing;
   if not found then
     perform credits_private.fail_conflict('already_claimed', 'A promotion is claimed once per person and once per account.',
@@ -139,8 +133,8 @@ begin
   end if;
 
   -- A week is a week wherever the caller's session says that it is: days are counted in UTC.
-  lot := credits_private.new_lot(account_id, gift.unit, 'additional', gift.amount, at,
-    date_add(at, gift.expires_after, 'UTC'), 'promotion');
+  lot := credits_private.new_lot(account_id, gift.unit, 'additional', gift.amount, present.at,
+    date_add(present.at, gift.expires_after, 'UTC'), 'promotion');
   lot.priority := gift.priority;
   lot.reason := gift.promotion;
   return credits_private.add_lot('grant', lot);

@@ -24,7 +24,7 @@ begin
     from unnest(credits_private.charge(request.account_id, array[credits.item(request.operation, request.usage)],
       request.idempotency_key, request.member_id, request.max_amount, request.metadata)) e;
 exception when sqlstate 'PC402' or sqlstate 'PC403' or sqlstate 'PC404' or sqlstate 'PC409' or sqlstate 'PC422' then
-  get stacked diagnostics result.error_code = returned_sqlstate, detail = pg_exception_detail;
+  get stacked diagnostics result.error_code = returned_sqlstate, detail = pg_exception_detail, result.error_hint = pg_exception_hint;
   result.request_index := request_index;
   result.status := 'refused';
   result.error_detail := detail;
@@ -43,7 +43,7 @@ returns credits.spend_result
 language sql immutable
 return (request_index, status, null, null, entry.account_id, entry.seq, entry.unit, entry.kind, entry.operation, entry.amount,
   entry.included, entry.additional, entry.balance_after, entry.member_id, entry.usage, entry.breakdown, entry.idempotency_key,
-  entry.occurred_at, entry.recorded_at, entry.metadata)::credits.spend_result;
+  entry.occurred_at, entry.recorded_at, entry.metadata, null)::credits.spend_result;
 
 -- Requests with their places. It is not inlined, so that the planner expects many rows and does not compare each with each.
 create or replace function credits_private.numbered(requests credits.spend_request[])

@@ -33,7 +33,7 @@ begin
     set anchor = excluded.anchor, period_index = excluded.period_index, period_start = excluded.period_start,
       period_end = excluded.period_end;
   end if;
-  return (credits_private.roll_over(lots, account.plan, cancelled, at)).events;
+  return (credits_private.roll_over(account, lots, cancelled, at)).events;
 end
 $$;
 
@@ -82,10 +82,9 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  account credits.accounts;
+  present credits_private.writing;
   chosen credits.plans;
   card text := rate_card;
-  at timestamptz;
   fresh boolean;
 begin
   perform credits_private.check_service();
@@ -119,19 +118,17 @@ begin
   on conflict do nothing;
   fresh := found;
 
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  present := credits_private.begin_writing(account_id);
   if fresh and plan is not null then
-    return credits_private.change_plan(account, chosen, anchor, at);
-  elsif plan <> account.plan or (plan is not null and account.plan is null) then
+    return credits_private.change_plan(present.account, chosen, anchor, present.at);
+  elsif plan <> (present.account).plan or (plan is not null and (present.account).plan is null) then
     perform credits_private.fail_conflict('open_with_another_plan', 'Change the plan with credits.subscribe.',
-      jsonb_build_object('plan', account.plan, 'requested', plan));
-  elsif card <> account.rate_card then
+      jsonb_build_object('plan', (present.account).plan, 'requested', plan));
+  elsif card <> (present.account).rate_card then
     perform credits_private.fail_conflict('open_with_another_rate_card', 'An account keeps its rate card.',
-      jsonb_build_object('rate_card', account.rate_card, 'requested', card));
+      jsonb_build_object('rate_card', (present.account).rate_card, 'requested', card));
   end if;
-  return account;
+  return present.account;
 end
 $$;
 comment on function credits.open_account(text, text, timestamptz, text) is
@@ -167,16 +164,19 @@ begin
     if found and chosen.cadence <> 'none' then
       account := credits_private.with_interrupted_period(account, chosen, interrupted);
     else
-      account := credits_private.with_period(account, chosen, coalesce(anchor, at), at);
+      anchor := coalesce(anchor, at);
+      account := credits_private.with_period(account, chosen, anchor, at, credits_private.period_containing(chosen, anchor, at));
     end if;
     return credits_private.take_plan(ended, account, chosen,
       credits_private.granted_in_period(account.account_id, chosen, interrupted.period_start), at);
   end if;
 
-  -- Between plans of one sort and cadence, not smaller in any unit: now, and the period stays as it is. So between plans that
-  -- have no period.
+  -- Between plans of one sort whose periods are the same, not smaller in any unit: now, and the period stays as it is. So between
+  -- plans that have no period.
   comparison := credits_private.compare_allowances(present.plan, chosen.plan);
-  if (chosen_paid = present_paid and present.cadence = chosen.cadence and comparison <> 'smaller') or account.period_end is null then
+  if (chosen_paid = present_paid and comparison <> 'smaller'
+      and (present.cadence, present.anchored_to, present.time_zone) = (chosen.cadence, chosen.anchored_to, chosen.time_zone))
+    or account.period_end is null then
     account.plan := chosen.plan;
     account.pending_plan := null;
     account.cancels_at_period_end := false;
@@ -199,25 +199,22 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  account credits.accounts;
+  present credits_private.writing;
   chosen credits.plans;
-  at timestamptz;
 begin
   perform credits_private.check_service();
   perform credits_private.check_anchor(anchor);
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
-  chosen := credits_private.find_plan(plan, account.plan);
-  if chosen.rate_card <> account.rate_card then
+  present := credits_private.begin_writing(account_id);
+  chosen := credits_private.find_plan(plan, (present.account).plan);
+  if chosen.rate_card <> (present.account).rate_card then
     perform credits_private.fail_conflict('plan_of_another_rate_card', 'Choose a plan of the account''s rate card.',
-      jsonb_build_object('plan', plan, 'rate_card', account.rate_card));
+      jsonb_build_object('plan', plan, 'rate_card', (present.account).rate_card));
   end if;
-  return credits_private.change_plan(account, chosen, anchor, at);
+  return credits_private.change_plan(present.account, chosen, anchor, present.at);
 end
 $$;
 comment on function credits.subscribe(text, text, timestamptz) is
-  'Subscribes an account to a plan, or changes its plan. A first plan, and one from price 0 to paid, begins at once with its whole allowance; a larger one of the same cadence takes over at once and adds what it has more; anything else waits for the period''s end (pending_plan). Leaving a plan and coming back within its period resumes it. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 a plan of another card. Service only: the application has taken the money.';
+  'Subscribes an account to a plan, or changes its plan. A first plan, and one from price 0 to paid, begins at once with its whole allowance; a larger one with the same cadence, anchoring and time zone takes over at once and adds what it has more; anything else waits for the period''s end (pending_plan). Leaving a plan and coming back within its period resumes it. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 a plan of another card. Service only: the application has taken the money.';
 
 create or replace function credits.cancel_subscription(account_id text, immediately boolean default false)
 returns credits.accounts
@@ -226,21 +223,19 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
+  present credits_private.writing;
   account credits.accounts;
-  at timestamptz;
 begin
   perform credits_private.check_service();
-  account := credits_private.lock_account(account_id);
-  at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
-  if account.plan is null then
-    return account;
-  elsif immediately or account.period_end is null then
-    return credits_private.take_plan(credits_private.leave_plan(account, true, at),
-      credits_private.without_plan(account), null, '{}', at);
+  present := credits_private.begin_writing(account_id);
+  if (present.account).plan is null then
+    return present.account;
+  elsif immediately or (present.account).period_end is null then
+    return credits_private.take_plan(credits_private.leave_plan(present.account, true, present.at),
+      credits_private.without_plan(present.account), null, '{}', present.at);
   end if;
   update credits.accounts a set cancels_at_period_end = true, pending_plan = null
-  where a.account_id = account.account_id
+  where a.account_id = (present.account).account_id
   returning a.* into account;
   return account;
 end

@@ -101,16 +101,19 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  present credits_private.writing;
   account credits.accounts;
 begin
   perform credits_private.check_admin(account_id, member_id);
-  account := credits_private.lock_account(account_id);
-  account := credits_private.settled(account, credits_private.account_time(account_id));
-  perform credits_private.check_limit(account.rate_card, 'period_limit', period_limit);
+  present := credits_private.begin_writing(account_id);
+  perform credits_private.check_limit((present.account).rate_card, 'period_limit', period_limit);
   update credits.accounts a
   set additional_enabled = coalesce(enabled, true), additional_period_limit = period_limit
   where a.account_id = configure_additional.account_id
   returning a.* into account;
+  if account.additional_enabled and not (present.account).additional_enabled then
+    perform credits_private.top_up_if_low(account, present.at);
+  end if;
   return account;
 end
 $$;

@@ -7,10 +7,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform credits_private.check_auditor();
-  return query
-    select v.account_id, v.rule, v.detail from credits_private.violations v
-    where verify.account_id is null or v.account_id = verify.account_id
-    order by v.account_id, v.rule, v.detail::text;
+  if verify.account_id is null then
+    return query select v.account_id, v.rule, v.detail from credits_private.violations v order by v.account_id, v.rule, v.detail::text;
+  else
+    -- By its keys, however large the ledger is.
+    return query
+      select v.account_id, v.rule, v.detail from credits_private.violations v
+      where v.account_id = verify.account_id order by v.rule, v.detail::text;
+  end if;
 end
 $$;
 comment on function credits.verify(text) is
@@ -93,6 +97,11 @@ left join (
 ) p on p.account_id = l.account_id and p.lot_id = l.lot_id
 where (l.version, l.granted, l.spent, l.forfeited) is distinct from (p.version, p.granted, p.spent, p.forfeited)
 union all
+-- A lot is open as long as anything is left in it.
+select l.account_id, 'lot_is_open_or_closed_by_mistake', jsonb_build_object('lot_id', l.lot_id, 'open', l.open)
+from credits.lots l
+where l.open <> (l.granted - l.spent - l.forfeited > 0)
+union all
 -- Nothing is held but by an open hold.
 select l.account_id, 'held_is_not_the_sum_of_open_holds',
   jsonb_build_object('lot_id', l.lot_id, 'held', l.held, 'holds', coalesce(h.amount, 0))
@@ -134,9 +143,16 @@ left join (
 ) l on l.account_id = p.account_id and l.purchase_id = p.purchase_id
 where coalesce(l.granted, 0) <> case when p.settled_at is null then 0 else p.amount end
 union all
+-- While a purchase is short, its lot has nothing to spend.
+select p.account_id, 'purchase_is_short_of_what_its_lot_has',
+  jsonb_build_object('purchase_id', p.purchase_id, 'shortfall', p.shortfall, 'lot_id', l.lot_id, 'available', l.available)
+from credits.purchases p
+join credits.lots l on l.account_id = p.account_id and l.purchase_id = p.purchase_id
+where p.shortfall > 0 and l.available > 0
+union all
 -- What falls due is not overlooked.
 select a.account_id, 'due_later_than_it_falls_due',
-  jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', least(a.period_end, l.expires_at, h.expires_at, m.due_at))
+  jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', least(a.period_end, l.expires_at, h.expires_at, m.due_at, t.look_again_at))
 from credits.accounts a
 left join (
   select account_id, min(expires_at) as expires_at from credits.lots where open and available > 0 group by account_id
@@ -148,4 +164,5 @@ left join (
   select account_id, min(credits_private.next_midnight(charged_until)) as due_at from credits.meters
   where level > 0 or accrued > 0 group by account_id
 ) m on m.account_id = a.account_id
-where a.next_due_at > least(a.period_end, l.expires_at, h.expires_at, m.due_at);
+left join credits.top_up_settings t on t.account_id = a.account_id
+where a.next_due_at > least(a.period_end, l.expires_at, h.expires_at, m.due_at, t.look_again_at);

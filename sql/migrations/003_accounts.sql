@@ -93,6 +93,7 @@ create table credits.top_up_settings (
   amount credits.amount,
   monthly_limit credits.amount,
   suspended_reason text,
+  look_again_at timestamptz,
   constraint top_up_settings_pkey primary key (account_id),
   constraint top_up_settings_account_fkey foreign key (account_id) references credits.accounts,
   constraint top_ups_suspended_are_not_enabled check (not enabled or suspended_reason is null),
@@ -103,6 +104,8 @@ comment on table credits.top_up_settings is 'Automatic top-ups of an account; no
 comment on column credits.top_up_settings.account_id is 'Whose settings they are.';
 comment on column credits.top_up_settings.enabled is 'Whether a balance below the threshold is topped up.';
 comment on column credits.top_up_settings.suspended_reason is 'Why top-ups were turned off by themselves: the card was declined three times.';
+comment on column credits.top_up_settings.look_again_at is
+  'When a top-up that the month''s limit did not allow is looked at again: at the start of the next month.';
 comment on column credits.top_up_settings.threshold is 'Topped up when the total is below this, in the card''s main unit.';
 comment on column credits.top_up_settings.amount is 'How much is added each time, in the card''s main unit.';
 comment on column credits.top_up_settings.monthly_limit is 'At most this many credits are added in a UTC month; null: no limit.';
@@ -141,6 +144,7 @@ create table credits.purchases (
   payment_reference text,
   shortfall credits.amount not null default 0,
   reversed_amount credits.amount not null default 0,
+  reinstated_amount credits.amount not null default 0,
   declines int not null default 0,
   next_attempt_at timestamptz,
   reason text,
@@ -154,7 +158,8 @@ create table credits.purchases (
   constraint purchase_of_a_pack_names_it check ((kind = 'pack') = (pack is not null)),
   constraint purchase_status_is_known check (status in ('pending', 'settled', 'failed', 'reversed')),
   constraint purchase_is_settled_by_a_payment check (status <> 'settled' or (payment_reference is not null and settled_at is not null)),
-  constraint purchase_reverses_at_most_its_amount check (reversed_amount <= amount and shortfall <= reversed_amount),
+  constraint purchase_reverses_at_most_its_amount check (
+    reversed_amount - reinstated_amount between 0 and amount and shortfall <= reversed_amount - reinstated_amount),
   constraint purchase_price_is_finite check (price >= 0 and price <= 1e12)
 );
 create unique index purchases_one_pending_top_up on credits.purchases (account_id) where kind = 'top_up' and status = 'pending';
@@ -173,8 +178,9 @@ comment on column credits.purchases.price is 'What it costs, in whole currency u
 comment on column credits.purchases.currency is 'ISO 4217 code.';
 comment on column credits.purchases.status is 'pending, settled, failed or reversed.';
 comment on column credits.purchases.payment_reference is 'The payment provider''s id of the payment that settled it.';
-comment on column credits.purchases.shortfall is 'What a reversal could not take back, because it was spent or held.';
-comment on column credits.purchases.reversed_amount is 'How much of it was reversed, taken back or not.';
+comment on column credits.purchases.shortfall is 'What a reversal could not take back, because it was spent or held, and has not returned to the lot since.';
+comment on column credits.purchases.reversed_amount is 'How much of it was reversed, taken back or not, in all.';
+comment on column credits.purchases.reinstated_amount is 'How much of what was reversed was given back since, as by a dispute that was won.';
 comment on column credits.purchases.declines is 'How often the charge of a top-up was declined in a row.';
 comment on column credits.purchases.next_attempt_at is 'When the worker tries to charge a top-up again.';
 comment on column credits.purchases.reason is 'Why it failed or was reversed.';

@@ -94,11 +94,15 @@ create type credits_private.due_event as (
 create type credits_private.projection as (
   account credits.accounts, lots credits.lots[], events credits_private.due_event[]);
 
+-- An account as its writer begins: locked, settled, and at which instant.
+create type credits_private.writing as (account credits.accounts, at timestamptz);
+
 -- The outcome of one request of spend_many, and the entry that it wrote.
 create type credits.spend_result as (
   request_index int, status text, error_code text, error_detail jsonb, account_id text, seq bigint, unit text, kind text,
   operation text, amount numeric, included numeric, additional numeric, balance_after numeric, member_id text, usage jsonb,
-  breakdown jsonb, idempotency_key text, occurred_at timestamptz, recorded_at timestamptz, metadata jsonb);
+  breakdown jsonb, idempotency_key text, occurred_at timestamptz, recorded_at timestamptz, metadata jsonb,
+  error_hint text);
 comment on type credits.spend_result is 'The outcome of one request of spend_many in one unit.';
 comment on column credits.spend_result.request_index is 'Which request, from 1.';
 comment on column credits.spend_result.status is 'ok, replayed or refused.';
@@ -120,3 +124,4 @@ comment on column credits.spend_result.idempotency_key is 'The caller''s key of 
 comment on column credits.spend_result.occurred_at is 'When it took effect, or null.';
 comment on column credits.spend_result.recorded_at is 'When it was written, or null.';
 comment on column credits.spend_result.metadata is 'The application''s own, or null.';
+comment on column credits.spend_result.error_hint is 'The HINT of the error; null unless refused.';

@@ -270,10 +270,12 @@ export interface PurchasesRow {
   status: string;
   /** The payment provider's id of the payment that settled it. */
   payment_reference: string | null;
-  /** What a reversal could not take back, because it was spent or held. */
+  /** What a reversal could not take back, because it was spent or held, and has not returned to the lot since. */
   shortfall: string;
-  /** How much of it was reversed, taken back or not. */
+  /** How much of it was reversed, taken back or not, in all. */
   reversed_amount: string;
+  /** How much of what was reversed was given back since, as by a dispute that was won. */
+  reinstated_amount: string;
   /** How often the charge of a top-up was declined in a row. */
   declines: number;
   /** When the worker tries to charge a top-up again. */
@@ -386,6 +388,8 @@ export interface SpendResultRow {
   recorded_at: Date | null;
   /** The application's own, or null. */
   metadata: Json | null;
+  /** The HINT of the error; null unless refused. */
+  error_hint: string | null;
 }
 
 /** Automatic top-ups of an account; no row: never configured. */
@@ -402,6 +406,8 @@ export interface TopUpSettingsRow {
   monthly_limit: string | null;
   /** Why top-ups were turned off by themselves: the card was declined three times. */
   suspended_reason: string | null;
+  /** When a top-up that the month's limit did not allow is looked at again: at the start of the next month. */
+  look_again_at: Date | null;
 }
 
 /** An invariant of the ledger that does not hold. */
@@ -497,7 +503,7 @@ export interface Functions {
     arguments: { account_id: string; enabled?: boolean | null; period_limit?: string | number | null; member_id?: string | null };
     row: AccountsRow;
   };
-  /** Turns automatic top-ups on or off, and sets when (total below threshold), how much, and how much at most in a UTC month, in the card's main unit; null keeps the present value. Configuring ends a suspension; turning off ends a declined top-up that waits for its next try. PC403 unless an admin; PC404 unknown account; PC422 first enabled without threshold or amount, or bad figures. */
+  /** Turns automatic top-ups on or off, and sets when (total below threshold), how much, and how much at most in a UTC month, in the card's main unit; null keeps the present value. Configuring ends a suspension; turning off ends a declined top-up that waits for its next try. PC403 unless an admin; PC404 unknown account; PC422 first enabled without threshold or amount, bad figures, or a card that sells no top-ups. */
   configure_top_up: {
     arguments: { account_id: string; enabled: boolean; threshold?: string | number | null; amount?: string | number | null; monthly_limit?: string | number | null; member_id?: string | null };
     row: TopUpSettingsRow;
@@ -552,17 +558,22 @@ export interface Functions {
     arguments: { account_id: string };
     row: RateRow;
   };
-  /** Records the present level of a gauge, such as stored GB. Each UTC day is charged its time-weighted mean at midnight, with no job needed; where credits have run out, what is available is charged and the meter records the shortfall. PC404 unknown account or operation; PC422 bad quantity or usage, or an operation that is not priced by one measure in one unit. Service only. */
+  /** Records the present level of a gauge, such as stored GB. Each UTC day is charged its time-weighted mean at midnight, with no job needed; where credits have run out, what is available is charged and the meter records the shortfall. PC403 a gate, unless it is no more than before; PC404 unknown account or operation; PC422 bad quantity or usage, or an operation that is not priced by one measure in one unit. Service only. */
   record_meter: {
     arguments: { account_id: string; operation: string; quantity: string | number; usage?: Json | null };
     row: MetersRow;
   };
-  /** Refunds a usage entry, in whole (what is left of it) or in part: back to the lots it was drawn from, the last drawn first. What returns to an expired lot is forfeited at once, unless regrant: then it is a new lot until the current period's end. PC404 unknown account or entry; PC409 more than was charged, or key reused; PC422 not a charge, bad amount. Service only. */
+  /** Refunds a usage entry, in whole (what is left of it) or in part: back to the lots it was drawn from, the last drawn first. What returns to an expired lot is forfeited at once, unless regrant: then it is a new lot until the current period's end; what returns to a reversed purchase's is taken back, up to the shortfall. PC404 unknown account or entry; PC409 more than was charged, or key reused; PC422 not a charge, bad amount. Service only. */
   refund: {
     arguments: { account_id: string; seq: string | number | bigint; amount?: string | number | null; reason?: string | null; idempotency_key?: string | null; regrant?: boolean | null };
     row: EntriesRow;
   };
-  /** Ends a hold and gives everything back to its lots; what returns to an expired lot is forfeited. A hold that is released or expired is returned as it is. PC404 unknown account or hold; PC409 captured already. Service only. */
+  /** Reports that a reversal was undone, as by a dispute that was won, in whole or for an amount of its credits: lowers the shortfall, and gives the rest back to the purchase's own lot. Where nothing is reversed, it returns the row as it is. PC404 unknown account or purchase; PC409 more than is reversed, or the purchase was never settled; PC422 bad amount. Service only. */
+  reinstate_purchase: {
+    arguments: { account_id: string; purchase_id: string | number | bigint; reason: string; amount?: string | number | null };
+    row: PurchasesRow;
+  };
+  /** Ends a hold and gives everything back to its lots; what returns to an expired lot is forfeited, and to a reversed purchase's, taken back up to the shortfall. A hold that is released or expired is returned as it is. PC404 unknown account or hold; PC409 captured already. Service only. */
   release: {
     arguments: { account_id: string; hold_id: string | number | bigint };
     row: HoldsRow;
@@ -572,12 +583,12 @@ export interface Functions {
     arguments: { account_id: string; member_id: string; acting_member_id?: string | null };
     row: MembersRow;
   };
-  /** Reports how much of a payment has been returned so far, by refunds and chargebacks together, in any unit of money that paid is in too: the purchase is reversed in that proportion, less what was reversed before. The same report again, or an older one, changes nothing. Before settlement, a payment returned in part settles the purchase first, one returned whole bars it. PC404 unknown account or purchase; PC409 another payment settled it; PC422 bad sums. Service only. */
+  /** Reports how much of a payment has been returned in all so far, by refunds and chargebacks together, and how much of that has come back (reinstated), by disputes that were won; all in any unit of money that paid is in too. The purchase is reversed in that proportion. The same report again, or an older one, changes nothing. Before settlement, a payment returned in part settles the purchase first, one returned whole bars it. PC404 unknown account or purchase; PC409 another payment settled it; PC422 bad sums. Service only. */
   reverse_payment: {
-    arguments: { account_id: string; purchase_id: string | number | bigint; payment_reference: string; paid: string | number; returned: string | number; reason: string };
+    arguments: { account_id: string; purchase_id: string | number | bigint; payment_reference: string; paid: string | number; returned: string | number; reason: string; reinstated?: string | number | null };
     row: PurchasesRow;
   };
-  /** Reports a chargeback or a refunded payment, of the whole purchase or of an amount of its credits: takes back what is left of the purchase's own lot and records the shortfall; no other lot is touched. Before settlement it bars settlement. Reversed whole, it returns the row as it is. PC404 unknown account or purchase; PC409 more than was bought; PC422 bad amount. Service only. */
+  /** Reports a chargeback or a refunded payment, of the whole purchase or of an amount of its credits: takes back what is left of the purchase's own lot and records the shortfall, which is taken from what holds and refunds return to that lot later; no other lot is touched. Before settlement it bars settlement. Reversed whole, it returns the row as it is. PC404 unknown account or purchase; PC409 more than was bought; PC422 bad amount. Service only. */
   reverse_purchase: {
     arguments: { account_id: string; purchase_id: string | number | bigint; reason: string; amount?: string | number | null };
     row: PurchasesRow;
@@ -617,7 +628,7 @@ export interface Functions {
     arguments: { requests: SpendRequestInput[] };
     row: SpendResultRow;
   };
-  /** Subscribes an account to a plan, or changes its plan. A first plan, and one from price 0 to paid, begins at once with its whole allowance; a larger one of the same cadence takes over at once and adds what it has more; anything else waits for the period's end (pending_plan). Leaving a plan and coming back within its period resumes it. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 a plan of another card. Service only: the application has taken the money. */
+  /** Subscribes an account to a plan, or changes its plan. A first plan, and one from price 0 to paid, begins at once with its whole allowance; a larger one with the same cadence, anchoring and time zone takes over at once and adds what it has more; anything else waits for the period's end (pending_plan). Leaving a plan and coming back within its period resumes it. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 a plan of another card. Service only: the application has taken the money. */
   subscribe: {
     arguments: { account_id: string; plan: string; anchor?: Date | string | null };
     row: AccountsRow;
@@ -665,9 +676,10 @@ export const functions = {
   rates: { arguments: { account_id: 'text' }, set: true },
   record_meter: { arguments: { account_id: 'text', operation: 'text', quantity: 'numeric', usage: 'jsonb' }, set: false },
   refund: { arguments: { account_id: 'text', seq: 'bigint', amount: 'numeric', reason: 'text', idempotency_key: 'text', regrant: 'boolean' }, set: true },
+  reinstate_purchase: { arguments: { account_id: 'text', purchase_id: 'bigint', reason: 'text', amount: 'numeric' }, set: false },
   release: { arguments: { account_id: 'text', hold_id: 'bigint' }, set: true },
   remove_member: { arguments: { account_id: 'text', member_id: 'text', acting_member_id: 'text' }, set: false },
-  reverse_payment: { arguments: { account_id: 'text', purchase_id: 'bigint', payment_reference: 'text', paid: 'numeric', returned: 'numeric', reason: 'text' }, set: false },
+  reverse_payment: { arguments: { account_id: 'text', purchase_id: 'bigint', payment_reference: 'text', paid: 'numeric', returned: 'numeric', reason: 'text', reinstated: 'numeric' }, set: false },
   reverse_purchase: { arguments: { account_id: 'text', purchase_id: 'bigint', reason: 'text', amount: 'numeric' }, set: false },
   revoke: { arguments: { account_id: 'text', lot_id: 'bigint', amount: 'numeric', reason: 'text' }, set: true },
   save_payment_customer: { arguments: { account_id: 'text', provider: 'text', customer_id: 'text' }, set: false },

@@ -126,7 +126,8 @@ create type credits.spend_result as (
   idempotency_key text,
   occurred_at timestamp with time zone,
   recorded_at timestamp with time zone,
-  metadata jsonb
+  metadata jsonb,
+  error_hint text
 );
 
 create type credits.violation as (
@@ -178,6 +179,11 @@ create type credits_private.slice as (
   counts_as text,
   spent numeric,
   forfeited numeric
+);
+
+create type credits_private.writing as (
+  account credits.accounts,
+  at timestamp with time zone
 );
 
 
@@ -782,6 +788,7 @@ create table credits.purchases (
   payment_reference text,
   shortfall credits.amount not null default 0,
   reversed_amount credits.amount not null default 0,
+  reinstated_amount credits.amount not null default 0,
   declines integer not null default 0,
   next_attempt_at timestamp with time zone,
   reason text,
@@ -794,7 +801,7 @@ create table credits.purchases (
   constraint purchase_kind_is_known CHECK ((kind = ANY (ARRAY['pack'::text, 'top_up'::text]))),
   constraint purchase_of_a_pack_names_it CHECK (((kind = 'pack'::text) = (pack IS NOT NULL))),
   constraint purchase_price_is_finite CHECK (((price >= (0)::numeric) AND (price <= '1000000000000'::numeric))),
-  constraint purchase_reverses_at_most_its_amount CHECK ((((reversed_amount)::numeric <= (amount)::numeric) AND ((shortfall)::numeric <= (reversed_amount)::numeric))),
+  constraint purchase_reverses_at_most_its_amount CHECK ((((((reversed_amount)::numeric - (reinstated_amount)::numeric) >= (0)::numeric) AND (((reversed_amount)::numeric - (reinstated_amount)::numeric) <= (amount)::numeric)) AND ((shortfall)::numeric <= ((reversed_amount)::numeric - (reinstated_amount)::numeric)))),
   constraint purchase_status_is_known CHECK ((status = ANY (ARRAY['pending'::text, 'settled'::text, 'failed'::text, 'reversed'::text]))),
   constraint purchases_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id)
 );
@@ -849,6 +856,7 @@ create table credits.top_up_settings (
   amount credits.amount,
   monthly_limit credits.amount,
   suspended_reason text,
+  look_again_at timestamp with time zone,
   constraint top_up_settings_pkey PRIMARY KEY (account_id),
   constraint top_ups_enabled_have_threshold_and_amount CHECK (((NOT enabled) OR ((threshold IS NOT NULL) AND (amount IS NOT NULL) AND ((amount)::numeric > (0)::numeric)))),
   constraint top_ups_suspended_are_not_enabled CHECK (((NOT enabled) OR (suspended_reason IS NULL))),
@@ -1043,10 +1051,17 @@ UNION ALL
             ELSE (p.amount)::numeric
         END)
 UNION ALL
+ SELECT p.account_id,
+    'purchase_is_short_of_what_its_lot_has'::text AS rule,
+    jsonb_build_object('purchase_id', p.purchase_id, 'shortfall', p.shortfall, 'lot_id', l.lot_id, 'available', l.available) AS detail
+   FROM (credits.purchases p
+     JOIN credits.lots l ON (((l.account_id = p.account_id) AND (l.purchase_id = p.purchase_id))))
+  WHERE (((p.shortfall)::numeric > (0)::numeric) AND ((l.available)::numeric > (0)::numeric))
+UNION ALL
  SELECT a.account_id,
     'due_later_than_it_falls_due'::text AS rule,
-    jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', LEAST(a.period_end, l.expires_at, h.expires_at, m.due_at)) AS detail
-   FROM (((credits.accounts a
+    jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', LEAST(a.period_end, l.expires_at, h.expires_at, m.due_at, t.look_again_at)) AS detail
+   FROM ((((credits.accounts a
      LEFT JOIN ( SELECT lots.account_id,
             min(lots.expires_at) AS expires_at
            FROM credits.lots
@@ -1062,7 +1077,8 @@ UNION ALL
            FROM credits.meters
           WHERE ((meters.level > (0)::numeric) OR (meters.accrued > (0)::numeric))
           GROUP BY meters.account_id) m ON ((m.account_id = a.account_id)))
-  WHERE (a.next_due_at > LEAST(a.period_end, l.expires_at, h.expires_at, m.due_at));
+     LEFT JOIN credits.top_up_settings t ON ((t.account_id = a.account_id)))
+  WHERE (a.next_due_at > LEAST(a.period_end, l.expires_at, h.expires_at, m.due_at, t.look_again_at));
 alter view credits_private.violations owner to credits_owner;
 grant select on credits_private.violations to credits_engine;
 
@@ -1366,6 +1382,14 @@ grant execute on function credits.refund to credits_member;
 grant execute on function credits.refund to credits_owner;
 grant execute on function credits.refund to credits_service;
 
+function credits.reinstate_purchase(account_id text, purchase_id bigint, reason text, amount numeric DEFAULT NULL::numeric)
+  returns credits.purchases
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.reinstate_purchase to credits_analyst;
+grant execute on function credits.reinstate_purchase to credits_member;
+grant execute on function credits.reinstate_purchase to credits_owner;
+grant execute on function credits.reinstate_purchase to credits_service;
+
 function credits.release(account_id text, hold_id bigint)
   returns SETOF credits.holds
   language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
@@ -1382,7 +1406,7 @@ grant execute on function credits.remove_member to credits_member;
 grant execute on function credits.remove_member to credits_owner;
 grant execute on function credits.remove_member to credits_service;
 
-function credits.reverse_payment(account_id text, purchase_id bigint, payment_reference text, paid numeric, returned numeric, reason text)
+function credits.reverse_payment(account_id text, purchase_id bigint, payment_reference text, paid numeric, returned numeric, reason text, reinstated numeric DEFAULT 0)
   returns credits.purchases
   language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
 grant execute on function credits.reverse_payment to credits_analyst;
@@ -1525,6 +1549,11 @@ function credits_private.begin_catalog(rate_card text, name text, source text DE
   returns void
   language plpgsql volatile set client_min_messages=warning owner postgres
 grant execute on function credits_private.begin_catalog to credits_owner;
+
+function credits_private.begin_writing(account_id text)
+  returns credits_private.writing
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.begin_writing to credits_owner;
 
 function credits_private.boundary(plan credits.plans, anchor timestamp with time zone, n integer)
   returns timestamp with time zone
@@ -1684,6 +1713,11 @@ function credits_private.end_hold(account_id text, hold_id bigint, new_status te
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.end_hold to credits_owner;
 
+function credits_private.end_of_life(plan credits.plans, anchor timestamp with time zone, period_end timestamp with time zone, periods integer)
+  returns timestamp with time zone
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.end_of_life to credits_owner;
+
 function credits_private.expiry(lot credits.lots, at timestamp with time zone, amount numeric)
   returns credits_private.due_event
   language sql immutable owner credits_engine
@@ -1734,10 +1768,10 @@ function credits_private.first_seq_since(account_id text, instant timestamp with
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.first_seq_since to credits_owner;
 
-function credits_private.forfeit_expired(account_id text, at timestamp with time zone)
-  returns void
-  language plpgsql volatile owner credits_engine
-grant execute on function credits_private.forfeit_expired to credits_owner;
+function credits_private.following_period(plan credits.plans, previous_anchor timestamp with time zone, ends_at timestamp with time zone, OUT anchor timestamp with time zone, OUT n integer)
+  returns record
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.following_period to credits_owner;
 
 function credits_private.granted_in_period(account_id text, plan credits.plans, period_start timestamp with time zone)
   returns jsonb
@@ -1759,10 +1793,20 @@ function credits_private.items(items credits.item[])
   language sql immutable owner credits_engine
 grant execute on function credits_private.items to credits_owner;
 
+function credits_private.lapses(lots credits.lots[], at timestamp with time zone, before credits_private.due_event[] DEFAULT '{}'::credits_private.due_event[])
+  returns credits_private.due_event[]
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.lapses to credits_owner;
+
 function credits_private.leave_plan(account credits.accounts, cancelled boolean, at timestamp with time zone)
   returns credits_private.due_event[]
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.leave_plan to credits_owner;
+
+function credits_private.let_lapse(account_id text, at timestamp with time zone)
+  returns void
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.let_lapse to credits_owner;
 
 function credits_private.limits(account credits.accounts, lots credits.lots[], unit text, amount numeric, member_id text, at timestamp with time zone, pending credits_private.due_event[], OUT available numeric, OUT blocked_by text)
   returns record
@@ -1850,6 +1894,11 @@ function credits_private.past_balances(account credits.accounts, at timestamp wi
   language sql stable owner credits_engine
 grant execute on function credits_private.past_balances to credits_owner;
 
+function credits_private.payable(price numeric, currency text)
+  returns numeric
+  language sql immutable owner credits_engine
+grant execute on function credits_private.payable to credits_owner;
+
 function credits_private.period_containing(plan credits.plans, anchor timestamp with time zone, at timestamp with time zone)
   returns integer
   language plpgsql stable owner credits_engine
@@ -1895,7 +1944,7 @@ function credits_private.refuse_gate(account credits.accounts, gate credits.gate
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.refuse_gate to credits_owner;
 
-function credits_private.roll_over(lots credits.lots[], plan text, plan_ends boolean, at timestamp with time zone)
+function credits_private.roll_over(account credits.accounts, lots credits.lots[], plan_ends boolean, at timestamp with time zone)
   returns credits_private.projection
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.roll_over to credits_owner;
@@ -1909,6 +1958,11 @@ function credits_private.same_rule(staged jsonb, present jsonb, at timestamp wit
   returns boolean
   language sql stable owner credits_engine
 grant execute on function credits_private.same_rule to credits_owner;
+
+function credits_private.set_reversed(purchase credits.purchases, reversed_amount numeric, reinstated_amount numeric, at timestamp with time zone, reason text)
+  returns credits.purchases
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.set_reversed to credits_owner;
 
 function credits_private.settled(account credits.accounts, at timestamp with time zone)
   returns credits.accounts
@@ -1935,6 +1989,11 @@ function credits_private.take_back(lot credits.lots, amount numeric, at timestam
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.take_back to credits_owner;
 
+function credits_private.take_back_returned(account_id text, event credits_private.due_event)
+  returns void
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.take_back_returned to credits_owner;
+
 function credits_private.take_plan(ended credits_private.due_event[], account credits.accounts, plan credits.plans, granted jsonb, at timestamp with time zone)
   returns credits.accounts
   language plpgsql volatile owner credits_engine
@@ -1949,6 +2008,11 @@ function credits_private.top_up_if_low(account credits.accounts, at timestamp wi
   returns void
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.top_up_if_low to credits_owner;
+
+function credits_private.top_up_price(rate_card text, amount numeric, OUT currency text, OUT price numeric)
+  returns record
+  language sql stable owner credits_engine
+grant execute on function credits_private.top_up_price to credits_owner;
 
 function credits_private.top_ups_enabled(account_id text)
   returns boolean
@@ -1996,7 +2060,7 @@ function credits_private.with_interrupted_period(account credits.accounts, plan 
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.with_interrupted_period to credits_owner;
 
-function credits_private.with_period(account credits.accounts, plan credits.plans, anchor timestamp with time zone, at timestamp with time zone)
+function credits_private.with_period(account credits.accounts, plan credits.plans, anchor timestamp with time zone, at timestamp with time zone, n integer)
   returns credits.accounts
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.with_period to credits_owner;

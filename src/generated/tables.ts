@@ -1025,7 +1025,11 @@ export interface CreditsPurchases {
    */
   reason: string | null;
   /**
-   * How much of it was reversed, taken back or not.
+   * How much of what was reversed was given back since, as by a dispute that was won.
+   */
+  reinstated_amount: Generated<Numeric>;
+  /**
+   * How much of it was reversed, taken back or not, in all.
    */
   reversed_amount: Generated<Numeric>;
   /**
@@ -1033,7 +1037,7 @@ export interface CreditsPurchases {
    */
   settled_at: Timestamp | null;
   /**
-   * What a reversal could not take back, because it was spent or held.
+   * What a reversal could not take back, because it was spent or held, and has not returned to the lot since.
    */
   shortfall: Generated<Numeric>;
   /**
@@ -1093,6 +1097,10 @@ export interface CreditsTopUpSettings {
    * Whether a balance below the threshold is topped up.
    */
   enabled: Generated<boolean>;
+  /**
+   * When a top-up that the month's limit did not allow is looked at again: at the start of the next month.
+   */
+  look_again_at: Timestamp | null;
   /**
    * At most this many credits are added in a UTC month; null: no limit.
    */

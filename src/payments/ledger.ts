@@ -84,13 +84,14 @@ export async function writeDown(
       ]);
       break;
     case 'returned':
-      await asService(client, 'select credits.reverse_payment($1, $2, $3, $4, $5, $6)', [
+      await asService(client, 'select credits.reverse_payment($1, $2, $3, $4, $5, $6, $7)', [
         accountId,
         purchaseId,
         report.reference,
         report.paid,
         report.returned,
         report.reason,
+        report.reinstated,
       ]);
       break;
   }

@@ -44,6 +44,8 @@ export type PaymentReport = { accountId: string; purchaseId: string } & (
       /** What was paid, and what has been returned of it so far, in the same unit of money. */
       paid: number;
       returned: number;
+      /** What of the returned has come back, by disputes that were won. */
+      reinstated: number;
       reason: string;
     }
 );

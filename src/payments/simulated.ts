@@ -8,7 +8,7 @@ import {
 } from './provider.ts';
 
 export interface SimulatedCheckout {
-  /** Where `checkoutPage` is shown, and where its form is posted to: both the same address. */
+  /** Where `checkoutPage` is shown, and where its form is posted to: both the same address. May be set once it is known. */
   url: string;
   /** Signs the address of each checkout page, so that only who was sent there can "pay". */
   secret: string;

@@ -4,7 +4,8 @@
  * Everything we create at Stripe carries account_id and purchase_id as metadata; that is how its events find their purchase.
  * A webhook endpoint needs these events: checkout.session.completed, checkout.session.async_payment_succeeded,
  * checkout.session.async_payment_failed, checkout.session.expired, payment_intent.succeeded, payment_intent.payment_failed,
- * charge.refunded, charge.dispute.created, charge.dispute.funds_withdrawn. Others are ignored.
+ * charge.refunded, charge.dispute.created, charge.dispute.funds_withdrawn, charge.dispute.funds_reinstated,
+ * charge.dispute.closed. Others are ignored.
  */
 import { createHash } from 'node:crypto';
 import Stripe from 'stripe';
@@ -216,7 +217,9 @@ async function reportOf(stripe: Stripe, event: Stripe.Event): Promise<PaymentRep
     case 'charge.refunded':
       return returned(stripe, event.data.object.id);
     case 'charge.dispute.created':
-    case 'charge.dispute.funds_withdrawn': {
+    case 'charge.dispute.funds_withdrawn':
+    case 'charge.dispute.funds_reinstated':
+    case 'charge.dispute.closed': {
       const charge = idOf(event.data.object.charge);
       return charge === null ? null : returned(stripe, charge);
     }
@@ -226,26 +229,29 @@ async function reportOf(stripe: Stripe, event: Stripe.Event): Promise<PaymentRep
 }
 
 /**
- * How much of a charge has been returned, by refunds and disputes together. Stripe is asked, so that it does not matter
- * which of its events tells us, or when.
+ * How much of a charge has been returned, by refunds and disputes together, and how much of that came back, by disputes that
+ * were won. Stripe is asked, so that it does not matter which of its events tells us, or when.
  */
 async function returned(stripe: Stripe, chargeId: string): Promise<PaymentReport | null> {
   const charge = await stripe.charges.retrieve(chargeId, { expand: ['payment_intent'] });
   const intent = charge.payment_intent as Stripe.PaymentIntent | null;
   if (!intent || !charge.paid) return null;
   const disputes = await stripe.disputes.list({ charge: chargeId, limit: 100 });
-  const disputed = disputes.data
-    .filter(({ status }) => !/^(warning_.*|won|prevented)$/.test(status))
-    .reduce((sum, { amount, currency }) => {
+  const sumOf = (some: Stripe.Dispute[]) =>
+    some.reduce((sum, { amount, currency }) => {
       // In another currency it says how much the bank took, which is all.
       return sum + (currency === charge.currency ? amount : charge.amount);
     }, 0);
+  const withdrawn = disputes.data.filter(({ status }) => !/^(warning_.*|prevented)$/.test(status));
+  const disputed = sumOf(withdrawn);
+  const won = sumOf(withdrawn.filter(({ status }) => status === 'won'));
   return about(intent.metadata, {
     kind: 'returned',
     reference: intent.id,
     paid: charge.amount,
     returned: charge.amount_refunded + disputed,
-    reason: disputed > 0 ? 'dispute' : 'refund',
+    reinstated: won,
+    reason: disputed === 0 ? 'refund' : won < disputed ? 'dispute' : 'dispute_won',
   });
 }
 

@@ -3,9 +3,9 @@ import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { type RunningCommand, start } from '../support/command.ts';
-import { connected } from '../support/server.ts';
+import { connected, createDatabase } from '../support/server.ts';
 
 let folder: string;
 let running: RunningCommand[];
@@ -54,6 +54,29 @@ async function untilServerEnded(): Promise<void> {
   while (serverPid() !== null) await sleep(20);
 }
 
+/** Of each usage page that it links: the account, the role, and what a change of settings with the link's token comes to. */
+async function readers(output: string): Promise<string[][]> {
+  const links = output.matchAll(
+    /(\S+), as \S+ \((admin|member)\)\n\s+(http:\S+?)\/usage#token=(\S+)/g,
+  );
+  return Promise.all(
+    [...links].map(async ([, account, role, api, token]) => {
+      const response = await fetch(`${api}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+        body: JSON.stringify({
+          query: `mutation ($account: String!) {
+            configureAdditional(input: { accountId: $account, enabled: true }) { clientMutationId }
+          }`,
+          variables: { account },
+        }),
+      });
+      const { errors } = await response.json();
+      return [account, role, errors?.[0].extensions.code ?? 'may configure'];
+    }),
+  );
+}
+
 const count = (url: string, table: string) =>
   connected(url, async (client) => (await client.query(`select from ${table}`)).rowCount);
 
@@ -62,6 +85,16 @@ test('starts everything, stops in order at Ctrl-C, and has its data the next tim
   expect(first.command.output()).toContain('==== invideo');
   expect(await count(first.url, 'credits.accounts')).toBe(4);
   const entries = await count(first.url, 'credits.entries');
+  expect(await readers(first.command.output())).toEqual([
+    ['demo-avs', 'admin', 'may configure'],
+    ['demo-avs', 'member', 'PC403'],
+    ['demo-invideo', 'admin', 'may configure'],
+    ['demo-invideo', 'member', 'PC403'],
+    ['demo-videodraft', 'admin', 'may configure'],
+    ['demo-videodraft', 'member', 'PC403'],
+    ['demo-videogen', 'admin', 'may configure'],
+    ['demo-videogen', 'member', 'PC403'],
+  ]);
   first.command.process.kill('SIGINT');
   expect(await first.command.ended).toBe(0);
   expect(serverPid()).toBeNull();
@@ -72,6 +105,35 @@ test('starts everything, stops in order at Ctrl-C, and has its data the next tim
   expect(await count(second.url, 'credits.entries')).toBeGreaterThan(entries ?? 0);
   second.command.process.kill('SIGTERM');
   expect(await second.command.ended).toBe(0);
+});
+
+test("writes no past into a database of the application's, and leaves its clock alone", async () => {
+  const database = await createDatabase(inject('serverUrl'), inject('templates').catalogs);
+  try {
+    const clock = () =>
+      connected(database.url, async (client) => {
+        const { rows } = await client.query(
+          `select xmin::text, prosrc, prosqlbody::text from pg_proc where oid = 'credits_private.now'::regproc`,
+        );
+        return rows;
+      });
+    const before = await clock();
+    const command = start(['up', '--demo'], { ...environment(), DATABASE_URL: database.url });
+    running.push(command);
+    await command.printed(/Ctrl-C/);
+    expect(await clock()).toEqual(before);
+    expect(await count(database.url, 'credits.accounts')).toBe(4);
+    expect(
+      await count(
+        database.url,
+        `credits.entries where occurred_at < clock_timestamp() - interval '10 minutes'`,
+      ),
+    ).toBe(0);
+    command.process.kill('SIGINT');
+    expect(await command.ended).toBe(0);
+  } finally {
+    await database.drop();
+  }
 });
 
 test('leaves no server behind when it is killed, and recovers at the next start', async () => {

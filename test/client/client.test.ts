@@ -182,7 +182,7 @@ describe('an error of the contract', () => {
     if (!(error instanceof InsufficientCreditsError)) return;
     expect(error.detail).toMatchObject({ unit: 'credit', required: 105, shortfall: 5 });
     expect(error.hint).toEqual(expect.any(String));
-    expectTypeOf(error.detail.shortfall).toEqualTypeOf<string | number>();
+    expectTypeOf(error.detail.shortfall).toEqualTypeOf<number>();
   });
 
   test.each<[string, new (...args: never[]) => CreditsError, () => Promise<unknown>, object]>([

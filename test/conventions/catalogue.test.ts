@@ -146,8 +146,13 @@ const MORE: typeof FUNCTIONS = {
   entries_matching: FUNCTIONS.activity,
   settle_due: ['batch int default 500', 'int', 'volatile'],
   purchase_to_pay: ['account_id text, purchase_id bigint', 'credits.purchases'],
+  reinstate_purchase: [
+    'account_id text, purchase_id bigint, reason text, amount numeric default null',
+    'credits.purchases',
+    'volatile',
+  ],
   reverse_payment: [
-    'account_id text, purchase_id bigint, payment_reference text, paid numeric, returned numeric, reason text',
+    'account_id text, purchase_id bigint, payment_reference text, paid numeric, returned numeric, reason text, reinstated numeric default 0',
     'credits.purchases',
     'volatile',
   ],

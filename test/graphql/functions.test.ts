@@ -536,6 +536,17 @@ describe('each function, as the service', () => {
     });
   });
 
+  test('reinstatePurchase', async () => {
+    expect(
+      await mutation(
+        'reinstate_purchase',
+        'reinstatePurchase',
+        '{ status reversedAmount reinstatedAmount }',
+        { accountId: 'team', purchaseId: '1', reason: 'won', amount: '4' },
+      ),
+    ).toEqual({ status: 'settled', reversedAmount: '10', reinstatedAmount: '4' });
+  });
+
   test('failPurchase, reversePayment', async () => {
     for (let i = 0; i < 2; i++) {
       await mutation('buy', 'buy', '{ purchaseId }', { accountId: 'team', pack: 'box' });
@@ -556,7 +567,7 @@ describe('each function, as the service', () => {
         returned: '6',
         reason: 'a refund before we heard of the payment',
       }),
-    ).toEqual({ purchaseId: '3', status: 'reversed', reversedAmount: '50' });
+    ).toEqual({ purchaseId: '3', status: 'reversed', reversedAmount: '50.00' });
   });
 
   test('savePaymentCustomer', async () => {

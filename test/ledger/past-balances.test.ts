@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { runs } from '../support/runs.ts';
 import { type Account, refused, workshop } from '../support/workshop.ts';
 
 const shop = workshop();
@@ -163,7 +164,7 @@ test('a balance of the past is what the balance was then', async () => {
         for (const [at, then] of told) expect([at, await amounts(team, at)]).toEqual([at, then]);
       },
     ),
-    { numRuns: 30 },
+    { numRuns: runs(30) },
   );
 }, 120_000);
 

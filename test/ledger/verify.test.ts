@@ -57,6 +57,12 @@ describe('verify', () => {
     expect(await call(database.pool, 'verify', { account_id: 'nobody' })).toEqual([]);
   });
 
+  test('finds a lot that is closed with something left in it', async () => {
+    expect(await found(lot('open = false', 1))).toContainEqual(
+      violation('lot_is_open_or_closed_by_mistake', { lot_id: 1, open: false }),
+    );
+  });
+
   test('audits one account or all of them', async () => {
     const forged = entry('balance_after = 1', 6);
     const violations = [violation('balance_is_not_the_running_sum', { seq: 6 })];

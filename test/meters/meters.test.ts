@@ -433,3 +433,26 @@ test('bad input', async () => {
     what: 'account',
   });
 });
+
+describe('a gate', () => {
+  test('bars a meter as it bars a spend', async () => {
+    const team = await shop.team(100);
+    const cellar = (quantity: number) =>
+      team.one('record_meter', { operation: 'storage', quantity, usage: { tier: 'cellar' } });
+    expect(await refused(cellar(5))).toMatchObject({
+      code: 'PC403',
+      requires: 'top_ups',
+      operation: 'storage',
+    });
+    await record(team, 5);
+    expect(await meters(team)).toHaveLength(1);
+    await team.one('configure_top_up', { enabled: true, threshold: 1, amount: 10 });
+    expect(await cellar(5)).toMatchObject({ level: 5 });
+    // What is stored goes on to be charged; only more of it is barred.
+    await team.one('configure_top_up', { enabled: false });
+    expect(await refused(cellar(5.1))).toMatchObject({ code: 'PC403' });
+    expect(await cellar(5)).toMatchObject({ level: 5 });
+    expect(await cellar(2)).toMatchObject({ level: 2 });
+    expect(await cellar(0)).toMatchObject({ level: 0 });
+  });
+});

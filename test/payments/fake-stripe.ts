@@ -55,6 +55,8 @@ export interface FakeStripe {
   expire(session: StripeObject): SignedEvent;
   /** Returns a part of a payment, in minor units. */
   refund(intent: StripeObject, amount: number): SignedEvent;
+  /** The last dispute of a payment is won. */
+  win(intent: StripeObject): SignedEvent;
   /** The card's owner disputes a part of a payment, in minor units. */
   dispute(
     intent: StripeObject,
@@ -151,6 +153,12 @@ export async function startFakeStripe(): Promise<FakeStripe> {
       disputes.push(dispute);
       charge.disputed = true;
       return fake.event('charge.dispute.created', dispute);
+    },
+    win(intent) {
+      const charge = chargeOf(intent);
+      const dispute = disputes.findLast(({ charge: id }) => id === charge.id) as StripeObject;
+      dispute.status = 'won';
+      return fake.event('charge.dispute.funds_reinstated', dispute);
     },
     failLate(intent) {
       decline(intent, { code: 'payment_intent_payment_attempt_failed' });

@@ -51,9 +51,14 @@ beforeAll(async () => {
 beforeEach(async () => {
   await database.setNow(NOON);
   provider = configuredProvider(
-    { stripeSecretKey: null, stripeWebhookSecret: null, stripeApiUrl: null },
+    {
+      stripeSecretKey: null,
+      stripeWebhookSecret: null,
+      stripeApiUrl: null,
+      simulatePayments: true,
+    },
     { url: `${url}${SIMULATED_CHECKOUT_PATH}`, secret: 'a secret' },
-  );
+  ) as PaymentProvider;
   number += 1;
   team = account(database, `team ${number} <b>&✓`);
   await team.opened();
@@ -182,9 +187,10 @@ test("with a secret key, payments are Stripe's: its signature, and no simulated 
         stripeSecretKey: 'sk_test_1',
         stripeWebhookSecret: stripe.webhookSecret,
         stripeApiUrl: stripe.url,
+        simulatePayments: true,
       },
       { url, secret: 'a secret' },
-    );
+    ) as PaymentProvider;
     expect(provider).toMatchObject({ key: 'stripe', name: 'Stripe' });
     expect((await fetch(page)).status).toBe(404);
     const intent = {
@@ -205,4 +211,9 @@ test("with a secret key, payments are Stripe's: its signature, and no simulated 
   } finally {
     await stripe.stop();
   }
+});
+
+test('with neither a secret key nor being asked to simulate, there is no provider', () => {
+  const settings = { stripeSecretKey: null, stripeWebhookSecret: null, stripeApiUrl: null };
+  expect(configuredProvider({ ...settings, simulatePayments: false }, null)).toBeUndefined();
 });

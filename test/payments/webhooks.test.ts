@@ -464,6 +464,46 @@ describe('a dispute', () => {
     expect(await purchase()).toMatchObject({ status: 'reversed', reversed_amount: 200 });
   });
 
+  test('that is won gives back what it took, once, in whatever order it is told', async () => {
+    const intent = await bought();
+    await team.spend(50);
+    const lost = stripe.dispute(intent, 900);
+    await send(lost);
+    expect(await purchase()).toMatchObject({ status: 'reversed', shortfall: 50 });
+    const won = stripe.win(intent);
+    expect(await send(won, lost, won)).toEqual([200, 200, 200]);
+    expect(await purchase()).toMatchObject({
+      status: 'settled',
+      shortfall: 0,
+      reason: 'dispute_won',
+    });
+    expect(await team.total()).toBe(150);
+    // Another one, which is lost.
+    await send(stripe.dispute(intent, 900));
+    expect(await purchase()).toMatchObject({
+      status: 'reversed',
+      shortfall: 50,
+      reason: 'dispute',
+    });
+    expect(await team.total()).toBe(0);
+  });
+
+  test('that is won before anybody told of it takes nothing', async () => {
+    const intent = await bought();
+    stripe.dispute(intent, 900);
+    expect(await send(stripe.win(intent))).toEqual([200]);
+    expect(await purchase()).toMatchObject({ status: 'settled' });
+    expect(await team.total()).toBe(200);
+  });
+
+  test('before the payment is reported bars it; won, it was paid', async () => {
+    const { intent, events } = await paid();
+    await send(stripe.dispute(intent, 900));
+    await send(stripe.win(intent), ...events);
+    expect(await purchase()).toMatchObject({ status: 'settled', payment_reference: intent.id });
+    expect(await team.total()).toBe(200);
+  });
+
   test('before the payment is reported bars it', async () => {
     const { intent, events } = await paid();
     expect(await send(stripe.dispute(intent, 900), ...events)).toEqual([200, 200, 200]);

@@ -29,6 +29,11 @@ const database = databaseWithPlans({
     cadence: 'month',
     gives: [{ amount: 100, rollover: 'capped', rollover_cap: 150, lives_periods: 2 }],
   },
+  apia_lives_3: {
+    cadence: 'day',
+    time_zone: 'Pacific/Apia',
+    gives: [{ amount: 10, rollover: 'all', lives_periods: 3 }],
+  },
   mixed: {
     cadence: 'month',
     gives: [
@@ -257,3 +262,23 @@ test.each(['allowances', 'promotions'])(
     expect({ code, ...detail }).toMatchObject({ code: 'PC422', field: what, reason: 'too_fine' });
   },
 );
+
+test('a day that a time zone left out is no period that an allowance lives', async () => {
+  // In Apia, December 30th of 2011 never was: the periods of December 29th and 31st follow each other.
+  const timeline = await Timeline.open(database(), 'apia_lives_3', '2011-12-28T12:00:00Z');
+  await timeline.fallsDue('2011-12-29T12:00:00Z', {
+    from: { included: 10 },
+    to: { included: 20 },
+    log: ['refill 10'],
+  });
+  await timeline.fallsDue('2011-12-30T12:00:00Z', {
+    from: { included: 20 },
+    to: { included: 30 },
+    log: ['refill 10'],
+  });
+  await timeline.fallsDue('2011-12-31T12:00:00Z', {
+    from: { included: 30 },
+    to: { included: 30 },
+    log: ['expiry -10', 'refill 10'],
+  });
+});

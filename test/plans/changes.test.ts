@@ -135,6 +135,18 @@ describe('from price 0 to paid', () => {
     },
   );
 
+  test('what was spent of them stays spent, and what a refund returns of it is forfeited', async () => {
+    const team = await shop.team('free');
+    await team.spend(30);
+    await team.one('subscribe', { plan: 'pro' });
+    await team.refund(2);
+    expect(await team.lines(2)).toEqual([
+      ['refill', 300],
+      ['refund', 30],
+      ['expiry', -30],
+    ]);
+  });
+
   test('what is held stays held, and what returns of it is forfeited', async () => {
     const team = await shop.team('free');
     await team.hold(20);
@@ -255,11 +267,48 @@ describe('between plans of one sort and cadence', () => {
   test('a lot added by an upgrade lives as long as its plan says, counted in the plan’s own periods', async () => {
     const team = await shop.team('basic');
     await shop.at(MID);
+    await cancel(team, true);
     await subscribe(team, 'calendar');
-    expect((await team.lots()).map(({ granted, expires_at }) => [granted, expires_at])).toEqual([
-      [100, instant(END)],
-      [150, instant('2026-05-01T00:00:00Z')],
-    ]);
+    expect(await team.row()).toMatchObject({ plan: 'calendar', period_end: instant(END) });
+    expect((await team.lots())[1].expires_at).toEqual(instant('2026-05-01T00:00:00Z'));
+    expect((await team.lots()).map(({ granted }) => granted)).toEqual([100, 150]);
+  });
+
+  test.each<[PlanName, PlanName, string]>([
+    ['alike', 'alike_calendar', '2026-05-01T00:00:00Z'],
+    ['alike_calendar', 'alike', '2026-05-01T00:00:00Z'],
+    ['alike', 'alike_zone', '2026-05-10T12:00:00Z'],
+    ['alike_calendar', 'alike_calendar_zone', '2026-04-30T18:15:00Z'],
+    ['alike_calendar_zone', 'alike_calendar', '2026-05-01T00:00:00Z'],
+  ])(
+    'anchored otherwise or in another time zone (%s to %s): at the period’s end',
+    async (from, to, ends) => {
+      const team = await shop.team(from);
+      const { period_end } = await team.row();
+      expect(await subscribe(team, to)).toMatchObject({ plan: from, pending_plan: to, period_end });
+      expect(await refills(team)).toHaveLength(1);
+      await shop.at(period_end.toISOString());
+      await shop.settle();
+      expect(await refills(team)).toHaveLength(2);
+      const row = await team.row();
+      expect(row).toMatchObject({ plan: to, period_start: period_end });
+      expect(row.period_end.toISOString()).toBe(instant(ends).toISOString());
+    },
+  );
+
+  test('a plan anchored otherwise that resumes a period counts from its end', async () => {
+    const team = await shop.team('alike_calendar');
+    await cancel(team, true);
+    await subscribe(team, 'alike');
+    await shop.at('2026-04-01T00:00:00Z');
+    expect((await team.balance()).next_refill_at).toEqual(instant('2026-05-01T00:00:00Z'));
+    await cancel(team, true);
+    await subscribe(team, 'alike_calendar_zone');
+    await shop.at('2026-05-01T00:00:00Z');
+    // Not in a quarter of an hour less than six hours, which is when the month ends in Kathmandu.
+    expect((await team.balance()).next_refill_at).toEqual(instant('2026-05-31T18:15:00Z'));
+    await shop.settle();
+    expect(await refills(team)).toHaveLength(3);
   });
 });
 

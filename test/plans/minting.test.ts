@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { loadCatalogData } from '../support/catalog.ts';
+import { runs } from '../support/runs.ts';
 import { type Account, NOON, workshop } from '../support/workshop.ts';
 import { allowance, CATALOG, isPaid, PLANS, type PlanName, PRICES } from './plans.ts';
 
@@ -123,6 +124,42 @@ test('no sequence of changes is granted more in a period than the largest of its
         }
       },
     ),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
+  );
+}, 120_000);
+
+const ALIKE = NAMES.filter((plan) => plan.startsWith('alike'));
+
+test('changing back and forth between plans that differ in their anchoring gives no allowance more', async () => {
+  const flip = fc.record({
+    plan: fc.constantFrom(...ALIKE),
+    cancelFirst: fc.boolean(),
+    // About the end of the period, or some days later.
+    wait: fc.oneof(
+      fc.constantFrom('before its end' as const, 'its end' as const),
+      fc.integer({ min: 1, max: 20 }),
+    ),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(flip, { minLength: 4, maxLength: 16, size: 'max' }),
+      async (flips) => {
+        let now = Date.parse(NOON);
+        await shop.at(NOON);
+        const team = await shop.team();
+        for (const { plan, cancelFirst, wait } of flips) {
+          if (cancelFirst) await team.one('cancel_subscription', { immediately: true });
+          const { period_end } = await team.one('subscribe', { plan });
+          if (typeof wait === 'number') now += wait * 24 * HOUR;
+          else now = period_end.getTime() - (wait === 'its end' ? 0 : HOUR);
+          await shop.at(new Date(now).toISOString());
+        }
+        await shop.settle();
+        const granted = (await team.lots()).reduce((sum, lot) => sum + lot.granted, 0);
+        const months = (now - Date.parse(NOON)) / (28 * 24 * HOUR);
+        expect(granted).toBeLessThanOrEqual(70 * Math.ceil(months + 1));
+      },
+    ),
+    { numRuns: runs(40) },
   );
 }, 120_000);

@@ -4,6 +4,7 @@ interface PlanOf {
   price?: number;
   cadence?: 'day' | 'week' | 'month' | 'year' | 'none';
   anchored_to?: 'subscription' | 'calendar';
+  time_zone?: string;
   credit?: number;
   minute?: number;
   rollover?: 'none' | 'all' | 'capped';
@@ -27,6 +28,15 @@ export const PLANS = {
   weekly: { price: 3, credit: 40, cadence: 'week' },
   yearly: { price: 99, credit: 2000, cadence: 'year' },
   calendar: { price: 9, credit: 250, anchored_to: 'calendar', rollover: 'all', lives_periods: 2 },
+  alike: { price: 8, credit: 70 },
+  alike_zone: { price: 8, credit: 70, time_zone: 'Asia/Kathmandu' },
+  alike_calendar: { price: 8, credit: 70, anchored_to: 'calendar' },
+  alike_calendar_zone: {
+    price: 8,
+    credit: 70,
+    anchored_to: 'calendar',
+    time_zone: 'Asia/Kathmandu',
+  },
   saver: { price: 4, credit: 120, rollover: 'all' },
   capped: { price: 7, credit: 150, rollover: 'capped', cap: 60 },
   once: { price: 50, credit: 500, cadence: 'none' },
@@ -52,10 +62,11 @@ export const CATALOG: CatalogData = {
     { operation: 'job', measure: 'n', price: 1 },
     { operation: 'film', measure: 'n', price: 1, unit: 'minute' },
   ],
-  plans: entries.map(([plan, { cadence = 'month', anchored_to }]) => ({
+  plans: entries.map(([plan, { cadence = 'month', anchored_to, time_zone }]) => ({
     plan,
     cadence,
     anchored_to,
+    time_zone,
   })),
   allowances: entries.flatMap(([plan, { credit, minute, rollover, cap, lives_periods }]) => [
     ...(credit ? [{ plan, amount: credit, rollover, rollover_cap: cap, lives_periods }] : []),

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadCatalogData } from '../support/catalog.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { type GivenLot, giveLots } from '../support/lots.ts';
+import { runs } from '../support/runs.ts';
 
 const NOW = '2026-03-10T12:00:00Z';
 
@@ -107,7 +108,7 @@ test('which lots are drawn depends on what they are, not on the order in which t
       const amounts = cents.map((n) => n / 100);
       expect(await drawn(shuffled, amounts)).toEqual(await drawn(lots, amounts));
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 }, 300_000);
 
@@ -122,6 +123,6 @@ test('one amount is drawn as the same amount in parts', async () => {
       );
       expect(parts.byKind).toEqual(whole.byKind);
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   );
 }, 300_000);

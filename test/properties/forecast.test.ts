@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { BUCKETS } from '../support/model.ts';
+import { runs } from '../support/runs.ts';
 import { DAY, HOUR, type Instant } from '../support/time.ts';
 import * as random from './arbitraries.ts';
 import { SideBySide } from './side-by-side.ts';
@@ -83,7 +84,7 @@ test('a balance turns out as it was forecast, whether or not anybody settled in 
         }
       });
     }),
-    { numRuns: 30 },
+    { numRuns: runs(30) },
   );
 }, 300_000);
 
@@ -113,6 +114,6 @@ test('the log of an account that slept reads like the log of one that never did'
         expect(asleep).toEqual(awake);
       });
     }),
-    { numRuns: 20 },
+    { numRuns: runs(20) },
   );
 }, 300_000);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, test } from 'vitest';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
+import { runs } from '../support/runs.ts';
 import type { Instant } from '../support/time.ts';
 import * as random from './arbitraries.ts';
 import { SideBySide } from './side-by-side.ts';
@@ -134,6 +135,6 @@ test('whatever happens to two accounts, the database says what the model says', 
         }
       });
     }),
-    { numRuns: 35 },
+    { numRuns: runs(35) },
   );
 }, 300_000);

@@ -14,6 +14,7 @@ import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { compare, fraction, minus, over, plus } from '../support/fractions.ts';
 import { type Item, price, type Trusted } from '../support/rating-model.ts';
 import { Refused } from '../support/refused.ts';
+import { runs } from '../support/runs.ts';
 
 let database: TestDatabase;
 let client: PoolClient;
@@ -249,6 +250,6 @@ test('a price is the exact sum of its components, rounded once', async () => {
         }
       },
     ),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 }, 300_000);

@@ -175,6 +175,119 @@ describe('reverse_purchase', () => {
   });
 });
 
+describe('what returns to the lot of a reversed purchase is taken back, up to the shortfall', () => {
+  const revocations = async () =>
+    (await team.log())
+      .filter(({ kind }) => kind === 'revocation')
+      .map(({ amount, purchase_id, reason }) => [amount, purchase_id, reason]);
+  const held = async (n: number) => {
+    await team.settle(1);
+    await team.one('authorize', { operation: 'job', usage: { n } });
+  };
+  const purchase = async () => (await team.purchases())[0];
+
+  test('a hold that is released', async () => {
+    await held(120);
+    await reverse();
+    await team.one('release', { hold_id: 1 });
+    expect(await purchase()).toMatchObject({ shortfall: 0, reversed_amount: 200 });
+    expect(await team.lots()).toMatchObject([{ available: 0, held: 0, spent: 0, forfeited: 200 }]);
+    expect(await revocations()).toEqual([
+      [-80, 1, 'dispute'],
+      [-120, 1, 'dispute'],
+    ]);
+  });
+
+  test('a hold that is captured for less; what was charged stays short', async () => {
+    await held(120);
+    await reverse();
+    await team.one('capture', { hold_id: 1, amount: 50 });
+    expect(await purchase()).toMatchObject({ shortfall: 50 });
+    expect(await team.lots()).toMatchObject([{ available: 0, held: 0, spent: 50, forfeited: 150 }]);
+    expect((await revocations()).at(-1)).toEqual([-70, 1, 'dispute']);
+  });
+
+  test('a hold that ends by itself: in a forecast, in a quote, before a write and by the worker alike', async () => {
+    await held(120);
+    await reverse();
+    const later = '2026-03-10T13:00:00Z';
+    const at = async (instant: string | null) =>
+      (await team.one('balances', { at: instant })) as Row;
+    expect(await at(later)).toMatchObject({ total: 0, held: 0 });
+    await database.setNow(later);
+    expect(await at(null)).toMatchObject({ total: 0, held: 0 });
+    expect(await team.one('quote', { operation: 'job', usage: { n: 1 } })).toMatchObject({
+      available: 0,
+      affordable: false,
+    });
+    expect(await creditsError(team.spend(1))).toMatchObject({
+      code: 'PC402',
+      detail: { available: 0 },
+    });
+    await database.query('select credits.settle_due()');
+    expect(await purchase()).toMatchObject({ shortfall: 0 });
+    expect((await team.log()).at(-1)).toMatchObject({
+      kind: 'revocation',
+      amount: -120,
+      purchase_id: 1,
+      occurred_at: new Date(later),
+    });
+    expect(await at(NOON)).toMatchObject({ total: 0, held: 120 });
+  });
+
+  test('two holds that end one after the other', async () => {
+    await team.settle(1);
+    await team.one('authorize', { operation: 'job', usage: { n: 60 } });
+    await team.one('authorize', { operation: 'job', usage: { n: 140 }, expires_in: '2 hours' });
+    await reverse({ amount: 100 });
+    expect(await purchase()).toMatchObject({ status: 'settled', shortfall: 100 });
+    await database.setNow('2026-03-10T14:00:00Z');
+    expect(await team.total()).toBe(100);
+    await database.query('select credits.settle_due()');
+    expect((await revocations()).map(([amount]) => amount)).toEqual([-60, -40]);
+    expect(await purchase()).toMatchObject({ shortfall: 0 });
+    expect(await team.total()).toBe(100);
+  });
+
+  test.each([false, true])('a refund, regrant %s', async (regrant) => {
+    await team.settle(1);
+    await team.spend(150);
+    await reverse();
+    await team.one('refund', { seq: 2, amount: 90, regrant });
+    expect((await team.log()).slice(-2)).toMatchObject([
+      { kind: 'refund', amount: 90 },
+      { kind: 'revocation', amount: -90, purchase_id: 1, reason: 'dispute' },
+    ]);
+    expect(await purchase()).toMatchObject({ shortfall: 60 });
+    expect(await team.total()).toBe(0);
+  });
+
+  test('beyond the shortfall it is the account’s', async () => {
+    await team.settle(1);
+    await team.spend(150);
+    await reverse({ amount: 100 });
+    expect(await purchase()).toMatchObject({ shortfall: 50 });
+    await team.one('refund', { seq: 2, amount: 80 });
+    expect(await purchase()).toMatchObject({ shortfall: 0 });
+    expect(await team.total()).toBe(30);
+  });
+
+  test('no other lot is touched', async () => {
+    await team.one('grant', { amount: 50, priority: 50 });
+    await team.settle(1);
+    await team.one('buy', { pack: 'small' });
+    await team.settle(2);
+    await team.spend(300); // the gift, the first pack, and 50 of the second
+    await reverse();
+    await team.one('refund', { seq: 4 });
+    expect(await team.lots()).toMatchObject([
+      { available: 50 },
+      { available: 0, spent: 0, forfeited: 200 },
+      { available: 200 },
+    ]);
+  });
+});
+
 describe('before settlement', () => {
   test('it bars settlement', async () => {
     expect(await reverse()).toMatchObject({
@@ -223,6 +336,93 @@ describe('before settlement', () => {
       {},
       { kind: 'top_up', status: 'reversed', next_attempt_at: null },
       { kind: 'top_up', status: 'pending' },
+    ]);
+  });
+});
+
+describe('reinstate_purchase', () => {
+  const reinstate = (args: Arguments = {}) =>
+    team.one('reinstate_purchase', { purchase_id: 1, reason: 'won', ...args });
+
+  test('gives back to the purchase’s own lot what was taken, and forgives the shortfall', async () => {
+    await team.settle(1);
+    await team.spend(150);
+    await reverse();
+    expect(await reinstate()).toMatchObject({
+      status: 'settled',
+      reversed_amount: 200,
+      reinstated_amount: 200,
+      shortfall: 0,
+      reason: 'won',
+    });
+    expect(await team.lots()).toMatchObject([
+      { granted: 200, spent: 150, forfeited: 0, available: 50, price: 9 },
+    ]);
+    expect((await team.log()).at(-1)).toMatchObject({
+      kind: 'purchase',
+      amount: 50,
+      additional: 50,
+      balance_after: 50,
+      purchase_id: 1,
+      reason: 'won',
+    });
+  });
+
+  test('in part: the shortfall first', async () => {
+    await team.settle(1);
+    await team.spend(150);
+    await reverse();
+    expect(await reinstate({ amount: 120 })).toMatchObject({ status: 'settled', shortfall: 30 });
+    expect(await team.total()).toBe(0);
+    await reinstate({ amount: 50 });
+    expect(await team.total()).toBe(20);
+    // What is refunded after that is the account's own.
+    await team.one('refund', { seq: 2, amount: 10 });
+    expect(await team.total()).toBe(30);
+  });
+
+  test('again changes nothing; reversed once more it is taken back once more', async () => {
+    await team.settle(1);
+    await reverse();
+    const first = await reinstate();
+    const log = await team.log();
+    expect(await reinstate()).toEqual(first);
+    expect(await team.log()).toEqual(log);
+    expect(await reverse()).toMatchObject({ status: 'reversed', reversed_amount: 400 });
+    expect(await team.total()).toBe(0);
+  });
+
+  test('at most what is reversed, of what was settled once', async () => {
+    expect(await creditsError(reinstate())).toMatchObject({
+      code: 'PC409',
+      detail: { reason: 'never_settled', purchase_id: 1 },
+    });
+    await team.settle(1);
+    await reverse({ amount: 80 });
+    expect(await creditsError(reinstate({ amount: 80.01 }))).toMatchObject({
+      code: 'PC409',
+      detail: { reason: 'more_reinstated_than_reversed', reversed: 80, requested: 80.01 },
+    });
+    expect(await creditsError(reinstate({ amount: 0.001 }))).toMatchObject({
+      code: 'PC422',
+      detail: { field: 'amount', reason: 'too_fine' },
+    });
+    expect(await creditsError(reinstate({ purchase_id: 7 }))).toMatchObject({
+      code: 'PC404',
+      detail: { what: 'purchase', key: '7' },
+    });
+  });
+
+  test('a top-up is given back as one', async () => {
+    await team.topUps();
+    await team.settle(2);
+    await reverse({ purchase_id: 2 });
+    await reinstate({ purchase_id: 2 });
+    expect((await team.log()).at(-1)).toMatchObject({ kind: 'top_up', amount: 50, purchase_id: 2 });
+    expect(await team.purchases()).toMatchObject([
+      {},
+      { status: 'settled' },
+      { status: 'pending' },
     ]);
   });
 });
@@ -327,6 +527,45 @@ describe('reverse_payment', () => {
     expect(await team.total()).toBe(200);
   });
 
+  test('what came back after all is given back, once, in whatever order it is told', async () => {
+    await team.settle(1);
+    await team.spend(50);
+    await returned(900);
+    const won = await returned(900, { reinstated: 900 });
+    expect(won).toMatchObject({ status: 'settled', shortfall: 0, reinstated_amount: 200 });
+    expect(await team.total()).toBe(150);
+    for (const args of [{}, { reinstated: 900 }, { reinstated: 450 }]) {
+      expect(await returned(900, args)).toEqual(won);
+    }
+    // Half of it is refunded after that.
+    expect(await returned(1350, { reinstated: 900 })).toMatchObject({
+      status: 'settled',
+      reversed_amount: 300,
+      reinstated_amount: 200,
+    });
+    expect(await team.total()).toBe(50);
+  });
+
+  test('lost and won before anybody told of it, nothing moves', async () => {
+    await team.settle(1);
+    const log = await team.log();
+    expect(await returned(900, { reinstated: 900 })).toMatchObject({ status: 'settled' });
+    expect(await team.log()).toEqual(log);
+    expect(await returned(900)).toMatchObject({ status: 'settled' });
+    expect(await team.total()).toBe(200);
+  });
+
+  test('barred before it was settled, and come back: it was paid', async () => {
+    await returned(900);
+    expect(await returned(900, { reinstated: 900 })).toMatchObject({
+      status: 'settled',
+      payment_reference: 'pay_1',
+    });
+    expect(await team.total()).toBe(200);
+    expect(await team.settle(1, 'pay_1')).toMatchObject({ status: 'settled' });
+    expect(await team.total()).toBe(200);
+  });
+
   test('wants sums', async () => {
     await team.settle(1);
     for (const paid of [0, -1, 'NaN', 'Infinity', null]) {
@@ -339,6 +578,12 @@ describe('reverse_payment', () => {
       expect(await creditsError(returned(0, { returned: money }))).toMatchObject({
         code: 'PC422',
         detail: { field: 'returned', reason: 'out_of_range' },
+      });
+    }
+    for (const reinstated of [-1, 2, 'NaN', null]) {
+      expect(await creditsError(returned(1, { reinstated }))).toMatchObject({
+        code: 'PC422',
+        detail: { field: 'reinstated', reason: 'out_of_range' },
       });
     }
     expect(await creditsError(returned(1, { purchase_id: 7 }))).toMatchObject({

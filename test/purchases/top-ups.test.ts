@@ -219,8 +219,8 @@ describe('there is none', () => {
     await team.one('configure_additional', { enabled: false });
     await team.spend(10);
     expect(await team.purchases()).toEqual([]);
+    // Resumed, it is looked at again.
     await team.one('configure_additional', {});
-    await team.spend(10);
     expect(await topUpsOf(team)).toHaveLength(1);
   });
 
@@ -238,28 +238,63 @@ describe('there is none', () => {
     expect(await team.purchases()).toEqual([]);
   });
 
-  test('of an amount that costs more than any price: the spend goes through', async () => {
+  test('of an amount that costs more than any price: it cannot be configured', async () => {
     await team.opened(0, { rate_card: 'yatai' });
-    await team.one('grant', { amount: 100, unit: 'coin' });
-    await team.topUps({ amount: '1e12' });
-    await team.spend(50);
-    expect(await team.purchases()).toEqual([]);
+    expect(await creditsError(team.topUps({ amount: '1e12' }))).toMatchObject({
+      code: 'PC422',
+      detail: { field: 'amount', reason: 'too_expensive' },
+    });
   });
 
-  test('where the card has no price for it', async () => {
+  test('where the card has no price for it: it cannot be enabled, only turned off', async () => {
     await team.opened(100, { rate_card: 'stall' });
+    expect(await creditsError(team.topUps())).toMatchObject({
+      code: 'PC422',
+      detail: { field: 'enabled', reason: 'no_top_up_price', rate_card: 'stall' },
+    });
+    expect(await team.topUps({ enabled: false })).toMatchObject({ enabled: false });
+  });
+
+  test('where the card has no price for it any more: the spend goes through', async () => {
+    await team.opened(0, { rate_card: 'yatai' });
+    await team.one('grant', { amount: 100, unit: 'coin' });
     await team.topUps();
+    await database.query(
+      `update credits.top_up_prices set rate_card = 'stall' where rate_card = 'yatai'`,
+    );
     await team.spend(50);
     expect(await team.purchases()).toEqual([]);
+    await database.query(
+      `update credits.top_up_prices set rate_card = 'yatai' where rate_card = 'stall'`,
+    );
   });
 });
 
-test('its price is in the currency that the card has', async () => {
+test('its price is in the currency that the card has, rounded up to whole coins', async () => {
   await team.opened(0, { rate_card: 'yatai' });
   await team.topUps({ threshold: 100, amount: 333 });
   expect(await team.purchases()).toMatchObject([
-    { unit: 'coin', amount: 333, price: 499.5, currency: 'JPY' },
+    { unit: 'coin', amount: 333, price: 500, currency: 'JPY' }, // 499.5
   ]);
+  const other = account(database, `${team.id} too`);
+  await other.opened();
+  await other.topUps({ amount: 10.1 });
+  expect(await other.purchases()).toMatchObject([{ price: 0.51, currency: 'USD' }]); // 0.505
+});
+
+test.each([
+  ['USD', 1.001, 1.01],
+  ['USD', 1.01, 1.01],
+  ['ISK', 0.1, 1],
+  ['KWD', 2.755, 2.755],
+  ['KWD', 2.7551, 2.756],
+  ['USD', 0, 0],
+])('a price in %s of %s is paid with %s', async (currency, price, paid) => {
+  const [row] = await database.query('select credits_private.payable($1, $2) as paid', [
+    price,
+    currency,
+  ]);
+  expect(Number(row.paid)).toBe(paid);
 });
 
 describe('the monthly limit', () => {
@@ -307,6 +342,45 @@ describe('the monthly limit', () => {
     } finally {
       client.release(true);
     }
+  });
+
+  test('is looked at again in the next month, with nobody spending', async () => {
+    await team.opened(10);
+    await team.topUps({ monthly_limit: 50 });
+    await team.settle(1);
+    await team.spend(60);
+    expect(await topUpsOf(team)).toHaveLength(1);
+    expect(await team.settings()).toMatchObject({ look_again_at: new Date('2026-04-01T00:00Z') });
+    await database.setNow('2026-03-31T23:59:59Z');
+    await database.query('select credits.settle_due()');
+    expect(await topUpsOf(team)).toHaveLength(1);
+    await database.setNow('2026-04-01T00:00:00Z');
+    await database.query('select credits.settle_due()');
+    expect(await topUpsOf(team)).toMatchObject([{ status: 'settled' }, { status: 'pending' }]);
+    expect(await team.settings()).toMatchObject({ look_again_at: null });
+    expect(await database.query('select credits.settle_due() as settled')).toEqual([
+      { settled: 0 },
+    ]);
+  });
+
+  test('that never allows one does not keep the worker busy', async () => {
+    await team.opened(10);
+    await team.topUps({ monthly_limit: 40 });
+    await database.setNow('2026-05-20T00:00:00Z');
+    await database.query('select credits.settle_due()');
+    expect(await database.query('select credits.settle_due() as settled')).toEqual([
+      { settled: 0 },
+    ]);
+    expect(await team.purchases()).toEqual([]);
+    expect(await team.settings()).toMatchObject({ look_again_at: new Date('2026-06-01T00:00Z') });
+  });
+
+  test('that is raised is looked at at once', async () => {
+    await team.opened(10);
+    await team.topUps({ monthly_limit: 40 });
+    expect(await team.purchases()).toEqual([]);
+    await team.topUps({ monthly_limit: 60 });
+    expect(await topUpsOf(team)).toHaveLength(1);
   });
 
   test('does not count what failed', async () => {
@@ -371,6 +445,7 @@ describe('configure_top_up', () => {
       amount: 50,
       monthly_limit: 500,
       suspended_reason: null,
+      look_again_at: null,
     });
     expect(await configure({ enabled: true, threshold: 30 })).toMatchObject({
       threshold: 30,

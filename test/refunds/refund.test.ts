@@ -147,6 +147,18 @@ describe('what returns to an expired lot', () => {
   });
 });
 
+test('what returns to included credits that a reset has ended is forfeited', async () => {
+  const team = await shop.team('ws_pro');
+  const { period_end } = await team.row();
+  await team.grant(10, { bucket: 'included' });
+  await team.spend((await team.balance()).total);
+  const spent = (await team.log()).at(-1);
+  await shop.at(period_end.toISOString());
+  await team.refund(spent.seq);
+  expect((await team.balance()).additional).toBe(0);
+  expect((await team.lots())[1]).toMatchObject({ available: 0, spent: 0, forfeited: 10 });
+});
+
 describe('regrant', () => {
   test('without a plan: a new lot of the same bucket until the UTC month’s end', async () => {
     const team = await spentOverThreeLots();

@@ -312,6 +312,7 @@ const FUNCTIONS: Record<
   settle_purchase: ['service', { account_id: 'team', purchase_id: 2, payment_reference: 'paid' }],
   fail_purchase: ['service', { account_id: 'team', purchase_id: 3, reason: 'declined' }],
   reverse_purchase: ['service', { account_id: 'team', purchase_id: 2, reason: 'chargeback' }],
+  reinstate_purchase: ['service', { account_id: 'team', purchase_id: 2, reason: 'won' }],
   reverse_payment: [
     'service',
     {

@@ -3,6 +3,7 @@ import type { ClientBase, Pool } from 'pg';
 import { describe, expect, test } from 'vitest';
 import { type Row, withNumbers } from '../support/calls.ts';
 import { backendPid, untilBlocked } from '../support/locks.ts';
+import { runs } from '../support/runs.ts';
 import { account, refused, workshop } from '../support/workshop.ts';
 
 const shop = workshop();
@@ -268,7 +269,7 @@ test('it is the same as the requests one by one', async () => {
         expect(together.map(comparable)).toEqual(oneByOne.map(comparable));
       },
     ),
-    { numRuns: 25 },
+    { numRuns: runs(25) },
   );
 }, 120_000);
 

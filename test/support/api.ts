@@ -1,5 +1,6 @@
 import { SignJWT } from 'jose';
 import { startServer } from '../../src/graphql.ts';
+import type { PaymentProvider } from '../../src/payments/provider.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: results are of any shape, and tests look into them freely
 type Any = any;
@@ -50,12 +51,13 @@ export interface Api {
 }
 
 /** The API over a database, on a free port. Its connections have the clock that the database has now. */
-export async function startApi(connectionString: string): Promise<Api> {
+export async function startApi(connectionString: string, provider?: PaymentProvider): Promise<Api> {
   const log: string[] = [];
   const server = await startServer({
     connectionString,
     port: 0,
     jwtSecret: SECRET,
+    provider,
     log: (line) => log.push(line),
   });
   return { ...clientOf(server.url), url: server.url, log, stop: server.stop };

@@ -8,6 +8,8 @@ export interface RunningCommand {
   process: ChildProcess;
   /** All that it has printed so far, on both outputs. */
   output(): string;
+  /** What it has printed on one of them. */
+  outputs: { stdout: string; stderr: string };
   /** Resolves with the match once the output has it; rejects if the command ends before. */
   printed(pattern: RegExp): Promise<RegExpExecArray>;
   /** Resolves with the exit status (null after a signal) when it has ended. */
@@ -21,15 +23,18 @@ export function start(args: string[], env: Record<string, string>): RunningComma
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';
-  const collect = (chunk: Buffer) => {
-    text += chunk;
-  };
-  child.stdout.on('data', collect);
-  child.stderr.on('data', collect);
+  const outputs = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (chunk: Buffer) => {
+      text += chunk;
+      outputs[name] += chunk;
+    });
+  }
   const ended = once(child, 'close').then(() => child.exitCode);
   return {
     process: child,
     output: () => text,
+    outputs,
     printed(pattern) {
       return new Promise((resolve, reject) => {
         const look = () => {
@@ -49,8 +54,8 @@ export function start(args: string[], env: Record<string, string>): RunningComma
 export async function run(
   args: string[],
   env: Record<string, string>,
-): Promise<{ status: number | null; output: string }> {
+): Promise<{ status: number | null; output: string; stdout: string; stderr: string }> {
   const command = start(args, env);
   const status = await command.ended;
-  return { status, output: command.output() };
+  return { status, output: command.output(), ...command.outputs };
 }

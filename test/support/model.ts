@@ -131,6 +131,18 @@ export function periodAt(plan: PlanRow, anchor: Instant, at: Instant): Period {
   return { n, start: periodStart(plan, anchor, n), end: periodStart(plan, anchor, n + 1) };
 }
 
+/** When an allowance ends that lives so many periods from an instant on; one that a time zone left out is none of them. */
+export function endOfPeriods(
+  plan: PlanRow,
+  anchor: Instant,
+  at: Instant,
+  periods: number,
+): Instant {
+  let end = at;
+  for (let k = 0; k < periods; k++) end = periodAt(plan, anchor, end).end;
+  return end;
+}
+
 /** Amounts from text, `12.5`, and back. */
 export function toAmount(text: string): Amount {
   const { n, d } = times(fraction(text), fraction(1_000_000));
@@ -370,9 +382,15 @@ export class Model {
   private rollOver(account: Account, allowance: AllowanceRow, at: Instant): void {
     const { unit = 'credit', rollover = 'none' } = allowance;
     if (rollover === 'all') return;
-    const carried = account.lots.filter(
-      (lot) => lot.unit === unit && this.countsAs(lot) === 'included' && left(lot) > 0n,
+    const included = account.lots.filter(
+      (lot) => lot.unit === unit && this.countsAs(lot) === 'included',
     );
+    if (rollover === 'none') {
+      // What a refund returns to it later is lost.
+      for (const lot of included)
+        if (lot.expiresAt === null || lot.expiresAt > at) lot.expiresAt = at;
+    }
+    const carried = included.filter((lot) => left(lot) > 0n);
     let excess = sum(carried.map(left)) - (rollover === 'capped' ? this.cap(allowance) : 0n);
     for (const lot of carried) {
       if (excess <= 0n) return;
@@ -411,7 +429,7 @@ export class Model {
         unit: allowance.unit ?? 'credit',
         bucket: 'included',
         priority: 100,
-        expiresAt: ends ? periodStart(plan, anchor, period.n + lives) : null,
+        expiresAt: ends ? endOfPeriods(plan, anchor, at, lives) : null,
         paid: false,
         source: 'refill',
         granted,

@@ -26,7 +26,8 @@ insert into catalog_rates (operation, component, match, unit, price, measure, op
   ('poster', 'base', '{"quality": "low"}', 'credit', 2, null, false),
   ('poster', 'base', '{"quality": "high"}', 'credit', 9, null, false),
   ('storage', 'base', '{}', 'credit', 2, 'gb_days', false),
-  ('storage', 'base', '{"tier": "cold"}', 'credit', 1, 'gb_days', false);
+  ('storage', 'base', '{"tier": "cold"}', 'credit', 1, 'gb_days', false),
+  ('storage', 'base', '{"tier": "cellar"}', 'credit', 1, 'gb_days', false);
 
 insert into catalog_plans (plan, name, cadence) values
   ('ws_free', 'Free', 'none'),
@@ -53,8 +54,10 @@ insert into catalog_multipliers (operation, multiplier_group, match, factor) val
 insert into catalog_gates (operation, match, requires, plans) values
   ('agent', '{}', 'plan', '{ws_pro, ws_saver}'),
   ('poster', '{"quality": "high"}', 'plan', '{ws_pro}'),
-  ('poster', '{"quality": "high"}', 'top_ups', null);
+  ('poster', '{"quality": "high"}', 'top_ups', null),
+  ('storage', '{"tier": "cellar"}', 'top_ups', null);
 
+insert into catalog_top_up_prices (currency, price) values ('USD', 0.1);
 insert into catalog_packs (pack, name, amount) values ('small', 'Small', 50), ('large', 'Large', 500);
 insert into catalog_pack_prices (pack, currency, price) values ('small', 'USD', 5), ('large', 'USD', 40);
 

@@ -40,7 +40,7 @@ const rollover: fc.Arbitrary<Omit<AllowanceRow, 'plan' | 'amount'>> = fc.oneof(
 export const PLANS = ['free0', 'free1', 'paid0', 'paid1', 'paid2'];
 export const isPaid = (plan: string): boolean => plan.startsWith('paid');
 
-/** Two plans of price 0 and three paid ones, in one time zone, whose periods of one length are anchored alike. */
+/** Two plans of price 0 and three paid ones; most are of one time zone, and those of one cadence anchored alike. */
 export const plans: fc.Arbitrary<Plans> = fc
   .record({
     timeZone: fc.constantFrom('UTC', 'America/New_York'),
@@ -60,6 +60,8 @@ export const plans: fc.Arbitrary<Plans> = fc
           ),
           credits: fc.constantFrom('200', '100', '200', '250.5', '0'),
           creditsRollover: rollover,
+          anchoredOtherwise: fc.constantFrom(false, false, false, true),
+          otherTimeZone: fc.constantFrom(null, null, null, 'Pacific/Apia', 'UTC'),
           minutes: fc.constantFrom(null, '15', '20'),
           minutesRollover: rollover,
         }),
@@ -67,11 +69,12 @@ export const plans: fc.Arbitrary<Plans> = fc
     ),
   })
   .map(({ timeZone, anchoredTo, each }) => ({
-    plans: each.map(({ cadence }, index) => ({
+    plans: each.map(({ cadence, anchoredOtherwise, otherTimeZone }, index) => ({
       plan: PLANS[index],
       cadence,
-      anchored_to: anchoredTo[cadence],
-      time_zone: timeZone,
+      anchored_to:
+        (anchoredTo[cadence] === 'calendar') === anchoredOtherwise ? 'subscription' : 'calendar',
+      time_zone: otherTimeZone ?? timeZone,
       paid: isPaid(PLANS[index]),
     })),
     allowances: each.flatMap(({ credits, creditsRollover, minutes, minutesRollover }, index) => [
@@ -247,11 +250,14 @@ const steps = {
   settlePurchase: fc.record({ who, pick, reference: fc.constantFrom('own', 'own', 'p1', 'p2') }),
   failPurchase: fc.record({ who, pick }),
   reversePurchase: fc.record({ who, pick, amount: part }),
+  reinstatePurchase: fc.record({ who, pick, amount: part }),
+  /** A pack is bought, used or held, and its payment is returned. */
+  chargeback: fc.record({ who, item: framesItem, hold: fc.boolean(), amount: part }),
   configureTopUp: fc.record({
     who,
     enabled: fc.constantFrom(true, true, true, false),
     threshold: fc.constantFrom(null, '20', '150', '0'),
-    amount: fc.constantFrom(null, '25', '80.5'),
+    amount: fc.constantFrom(null, '25', '80.5', '25.1'),
     monthlyLimit: fc.constantFrom(null, '100', '30'),
     member: acting,
   }),
@@ -271,6 +277,7 @@ const steps = {
   removeMember: fc.record({ who, memberId: fc.constantFrom('m1', 'm2'), acting }),
   recordMeter: fc.record({
     who,
+    operation: fc.constantFrom('storage', 'storage', 'archive'),
     level: fc.constantFrom('0', '3', '12.5', '0.7', '40'),
   }),
   repeat: fc.record({ back: fc.nat({ max: 5 }) }),
@@ -299,6 +306,8 @@ const weights: Record<keyof typeof steps, number> = {
   settlePurchase: 6,
   failPurchase: 2,
   reversePurchase: 3,
+  reinstatePurchase: 3,
+  chargeback: 3,
   configureTopUp: 4,
   configureAdditional: 2,
   addMember: 2,

@@ -76,6 +76,7 @@ export function catalogWith({ plans, allowances }: Plans): WholeCatalog {
       { operation: 'studio', price: 7 },
       { operation: 'agent', price: 9 },
       { operation: 'storage', measure: 'gb_days', price: '1.3' },
+      { operation: 'archive', measure: 'gb_days', price: '0.1' },
     ],
     multipliers: [
       {
@@ -103,6 +104,7 @@ export function catalogWith({ plans, allowances }: Plans): WholeCatalog {
         plans: ['paid0', 'paid1'],
       },
       { operation: 'agent', match: {}, requires: 'top_ups' },
+      { operation: 'archive', match: {}, requires: 'top_ups' },
     ],
     packs: [
       { pack: 'small', unit: 'credit', amount: '40', price: '9' },

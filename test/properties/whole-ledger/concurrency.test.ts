@@ -7,9 +7,9 @@ import type { PoolClient } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CreditsError, toCreditsError } from '../../../src/errors.ts';
 import { type TestDatabase, testDatabase } from '../../support/database.ts';
+import { runs } from '../../support/runs.ts';
 import { DAY, HOUR, instant, iso } from '../../support/time.ts';
 import { CARD, catalogWith, loadWholeCatalog } from './catalog.ts';
-import { RUNS } from './runs.ts';
 
 const ACCOUNTS = ['alice', 'bob'];
 const START = instant('2026-01-31T10:00Z');
@@ -190,7 +190,7 @@ test('whatever several clients do at once, the ledger is sound', async () => {
         await database.query('truncate credits.accounts, credits.promotion_claims cascade');
       }
     }),
-    { numRuns: Math.ceil(RUNS / 3) },
+    { numRuns: runs(40) },
   );
 }, 600_000);
 
@@ -275,6 +275,6 @@ test('of clients who want the same at once, exactly so many get it', async () =>
         await database.query('truncate credits.accounts, credits.promotion_claims cascade');
       }
     }),
-    { numRuns: Math.ceil(RUNS / 3) },
+    { numRuns: runs(40) },
   );
 }, 600_000);

@@ -90,15 +90,15 @@ export const hold = (x: Hold): string[] =>
     );
 
 export const PURCHASE = `
-  format('purchase %s: %s %s of %s %s for %s, %s, paid by %s, %s reversed, %s short, %s declines, next try %s, made %s, settled %s%s%s',
+  format('purchase %s: %s %s of %s %s for %s, %s, paid by %s, %s reversed, %s reinstated, %s short, %s declines, next try %s, made %s, settled %s%s%s',
     x.purchase_id, x.kind, ${or('x.pack', '-')}, ${number('x.amount')}, x.unit, ${number('x.price')}, x.status,
-    ${or('x.payment_reference', 'nothing')}, ${number('x.reversed_amount')}, ${number('x.shortfall')}, x.declines,
+    ${or('x.payment_reference', 'nothing')}, ${number('x.reversed_amount')}, ${number('x.reinstated_amount')}, ${number('x.shortfall')}, x.declines,
     ${or(time('x.next_attempt_at'), 'never')}, ${time('x.created_at')}, ${or(time('x.settled_at'), 'never')},
     ', by ' || x.member_id, ', key ' || x.idempotency_key)`;
 
 export const purchase = (x: Purchase): string =>
   `purchase ${x.purchaseId}: ${x.kind} ${x.pack ?? '-'} of ${amount(x.amount)} ${x.unit} for ${amount(x.price)}, ` +
-  `${x.status}, paid by ${x.reference ?? 'nothing'}, ${amount(x.reversed)} reversed, ${amount(x.shortfall)} short, ` +
+  `${x.status}, paid by ${x.reference ?? 'nothing'}, ${amount(x.reversed)} reversed, ${amount(x.reinstated)} reinstated, ${amount(x.shortfall)} short, ` +
   `${x.declines} declines, next try ${at(x.nextAttemptAt)}, made ${at(x.createdAt)}, settled ${at(x.settledAt)}` +
   label(x.memberId, 'by ') +
   label(x.key, 'key ');

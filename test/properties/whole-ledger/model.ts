@@ -5,8 +5,16 @@
  * Amounts are whole millionths of a unit and instants whole microseconds, both as bigint, so that everything is exact.
  */
 import type { AllowanceRow, PlanRow } from '../../support/catalog.ts';
-import { type Fraction, fraction, over, plus, rounded, times } from '../../support/fractions.ts';
-import { type Amount, fromAmount, periodAt, periodStart, toAmount } from '../../support/model.ts';
+import {
+  compare,
+  type Fraction,
+  fraction,
+  over,
+  plus,
+  rounded,
+  times,
+} from '../../support/fractions.ts';
+import { type Amount, endOfPeriods, fromAmount, periodAt, toAmount } from '../../support/model.ts';
 import { type Item, price } from '../../support/rating-model.ts';
 import { Refused } from '../../support/refused.ts';
 import { DAY, HOUR, type Instant, instant, instantOf, iso, localTime } from '../../support/time.ts';
@@ -89,6 +97,8 @@ export interface Purchase {
   status: 'pending' | 'settled' | 'failed' | 'reversed';
   reference: string | null;
   reversed: Amount;
+  /** What of it was given back since. */
+  reinstated: Amount;
   shortfall: Amount;
   declines: number;
   nextAttemptAt: Instant | null;
@@ -113,6 +123,8 @@ export interface TopUps {
   amount: Amount | null;
   monthlyLimit: Amount | null;
   suspended: string | null;
+  /** When one that the month's limit did not allow is looked at again. */
+  lookAgainAt: Instant | null;
 }
 
 export interface Meter {
@@ -273,7 +285,7 @@ export class WholeLedger {
     } else if (
       account.period &&
       sort === this.sort(present.plan) &&
-      plan.cadence === present.cadence &&
+      hasSamePeriods(plan, present) &&
       this.isNowhereSmaller(plan, present)
     ) {
       this.enter(account, plan, account.period, at);
@@ -602,7 +614,7 @@ export class WholeLedger {
       const charges = this.charges(hold, what, items);
       if (charges.every((charge) => charge.amount === 0n)) {
         if (hold.status === 'open') this.endHold(account, hold, 'released', at);
-        this.forfeitExpired(account, at);
+        this.letLapse(account, at);
         return [];
       }
       if (hold.status === 'released') throw new Refused('PC409', { reason: 'already_released' });
@@ -632,7 +644,7 @@ export class WholeLedger {
           late,
         });
       });
-      this.forfeitExpired(account, at);
+      this.letLapse(account, at);
       this.topUpIfLow(account, at);
       return entries;
     });
@@ -654,7 +666,7 @@ export class WholeLedger {
       const hold = findHold(account, holdId);
       if (hold.status === 'captured') throw new Refused('PC409', { reason: 'already_captured' });
       if (hold.status === 'open') this.endHold(account, hold, 'released', at);
-      this.forfeitExpired(account, at);
+      this.letLapse(account, at);
       return hold;
     });
   }
@@ -765,9 +777,10 @@ export class WholeLedger {
         key,
         refundsSeq: seq,
       });
-      this.forfeitExpired(account, at);
+      this.letLapse(account, at);
       return [entry.seq];
     });
+    this.write(accountId, () => {});
     return this.find(accountId).entries[made - 1];
   }
 
@@ -805,6 +818,7 @@ export class WholeLedger {
       const buyer = { memberId: member, key };
       return [this.addPurchase(account, 'pack', at, { pack: packName, ...figures, ...buyer })];
     });
+    this.write(accountId, () => {});
     return this.find(accountId).purchases[purchaseId - 1];
   }
 
@@ -870,7 +884,7 @@ export class WholeLedger {
       if (purchase.status === 'reversed' && (wanted === null || purchase.settledAt === null)) {
         return purchase;
       }
-      const rest = purchase.amount - purchase.reversed;
+      const rest = purchase.amount - (purchase.reversed - purchase.reinstated);
       const reversed = wanted ?? rest;
       if (reversed > rest) throw new Refused('PC409', { reason: 'more_reversed_than_bought' });
       purchase.reversed += reversed;
@@ -881,7 +895,32 @@ export class WholeLedger {
         purchase.shortfall += reversed - taken;
         if (taken > 0n) this.forfeit(account, 'revocation', lot, taken, at, { purchaseId });
       }
-      if (!lot || purchase.reversed === purchase.amount) purchase.status = 'reversed';
+      if (!lot || reversed === rest) purchase.status = 'reversed';
+      return purchase;
+    });
+  }
+
+  /** Gives back what was reversed: it lowers the shortfall, and the rest returns to the purchase's own lot. */
+  reinstatePurchase(accountId: string, purchaseId: number, amount: string | null): Purchase {
+    return this.write(accountId, (account, at) => {
+      const purchase = findPurchase(account, purchaseId);
+      const wanted = amount === null ? null : this.checked(amount, purchase.unit);
+      if (purchase.settledAt === null) throw new Refused('PC409', { reason: 'never_settled' });
+      const reversed = purchase.reversed - purchase.reinstated;
+      const back = wanted ?? reversed;
+      if (back > reversed) throw new Refused('PC409', { reason: 'more_reinstated_than_reversed' });
+      if (back === 0n) return purchase;
+      const forgiven = least(back, purchase.shortfall);
+      purchase.shortfall -= forgiven;
+      purchase.reinstated += back;
+      purchase.status = 'settled';
+      const lot = account.lots.find((one) => one.purchaseId === purchaseId);
+      if (lot && back > forgiven) {
+        const kind = purchase.kind === 'pack' ? 'purchase' : 'top_up';
+        const slice = { lotId: lot.lotId, amount: back - forgiven };
+        lot.forfeited -= slice.amount;
+        this.log(account, kind, lot.unit, at, [slice], { purchaseId });
+      }
       return purchase;
     });
   }
@@ -908,7 +947,8 @@ export class WholeLedger {
         const field = threshold === null ? 'threshold' : 'amount';
         throw new Refused('PC422', { field, reason: 'missing' });
       }
-      account.topUps = { enabled, threshold, amount, monthlyLimit, suspended: null };
+      const afresh = { suspended: null, lookAgainAt: null };
+      account.topUps = { enabled, threshold, amount, monthlyLimit, ...afresh };
       if (!enabled) {
         // One that waits for its next try has none.
         const waiting = account.purchases.find(
@@ -936,9 +976,14 @@ export class WholeLedger {
         one.kind === 'top_up' && one.status !== 'failed' && one.createdAt >= startOfMonth(at),
     );
     const bought = sum(thisMonth.map((one) => one.amount));
-    if (topUps.monthlyLimit !== null && bought + topUps.amount > topUps.monthlyLimit) return;
+    if (topUps.monthlyLimit !== null && bought + topUps.amount > topUps.monthlyLimit) {
+      topUps.lookAgainAt = later(startOfMonth(at), MONTH);
+      return;
+    }
     const cost = times(fraction(this.catalog.topUpPrice), fraction(topUps.amount));
-    const figures = { unit: MAIN, amount: topUps.amount, price: cost.n / cost.d };
+    // Rounded up to whole cents.
+    const price = 10_000n * rounded(times(cost, { n: 1n, d: 10_000n }), 'up');
+    const figures = { unit: MAIN, amount: topUps.amount, price };
     this.addPurchase(account, 'top_up', at, { pack: null, ...figures, memberId: null, key: null });
   }
 
@@ -955,6 +1000,7 @@ export class WholeLedger {
       status: 'pending',
       reference: null,
       reversed: 0n,
+      reinstated: 0n,
       shortfall: 0n,
       declines: 0,
       nextAttemptAt: null,
@@ -973,9 +1019,11 @@ export class WholeLedger {
     member: string | null,
   ): Account {
     this.checkAdmin(accountId, member);
-    return this.write(accountId, (account) => {
+    return this.write(accountId, (account, at) => {
+      const resumed = enabled && !account.additionalEnabled;
       account.additionalEnabled = enabled;
       account.additionalLimit = limit === null ? null : toAmount(limit);
+      if (resumed) this.topUpIfLow(account, at);
       return account;
     });
   }
@@ -1010,6 +1058,10 @@ export class WholeLedger {
   recordMeter(accountId: string, operation: string, level: string): Meter {
     return this.write(accountId, (account, at) => {
       let meter = account.meters.find((one) => one.operation === operation);
+      const gate = this.unmetGate(account, [{ operation }]);
+      // Less than before is always taken.
+      const isMore = !meter || compare(fraction(level), meter.level) > 0;
+      if (gate && isMore) throw gateRefusal(gate);
       if (!meter) {
         const none = { level: fraction(0), accrued: fraction(0), dueAt: null, shortfall: 0n };
         meter = { meterId: account.meters.length + 1, operation, readAt: at, ...none };
@@ -1051,6 +1103,11 @@ export class WholeLedger {
   /** Does what falls due until an instant, one instant after another. Says whether there was anything. */
   private settle(account: Account, until: Instant, metersUntil = until): boolean {
     let anything = false;
+    const { topUps } = account;
+    if (topUps && topUps.lookAgainAt !== null && topUps.lookAgainAt <= until) {
+      topUps.lookAgainAt = null;
+      anything = true;
+    }
     for (;;) {
       const dates = this.dueDates(account).filter(
         ({ at, meter }) => at <= until && (!meter || at <= metersUntil),
@@ -1080,7 +1137,7 @@ export class WholeLedger {
       if (hold.status === 'open' && hold.expiresAt === at)
         this.endHold(account, hold, 'expired', at);
     }
-    this.forfeitExpired(account, at);
+    this.letLapse(account, at);
     if (account.plan !== null && account.period?.end === at) {
       const present = this.plan(account.plan);
       if (account.cancels) this.endIncluded(account, at);
@@ -1102,9 +1159,12 @@ export class WholeLedger {
     const plan = account.pendingPlan === null ? present : this.plan(account.pendingPlan);
     const sort = this.sort(plan.plan);
     const resumed = sort === this.sort(present.plan) ? null : this.resumable(account, sort, at);
-    // Another cadence counts from here.
-    const anchor = plan.cadence === present.cadence && account.period ? account.period.anchor : at;
-    this.enter(account, plan, resumed ?? newPeriod(plan, anchor, at), at);
+    const anchor = account.period?.anchor ?? at;
+    const next =
+      plan.cadence === present.cadence
+        ? followingPeriod(plan, anchor, at)
+        : newPeriod(plan, at, at);
+    this.enter(account, plan, resumed ?? next, at);
   }
 
   /** What is over what may be carried ends, the oldest first. What is held never does. */
@@ -1119,8 +1179,8 @@ export class WholeLedger {
         const trimmed = least(available(lot), atLeastNone(excess));
         if (trimmed > 0n) this.forfeit(account, 'expiry', lot, trimmed, at);
         excess -= trimmed;
-        // What a hold returns to it later is lost.
-        if (rollover === 'none' && lot.held > 0n) lot.expiresAt = least(at, lot.expiresAt);
+        // What a hold or a refund returns to it later is lost.
+        if (rollover === 'none') lot.expiresAt = least(at, lot.expiresAt);
       }
     }
   }
@@ -1138,8 +1198,15 @@ export class WholeLedger {
     }
   }
 
-  private forfeitExpired(account: Account, at: Instant): void {
+  /** Nobody's any more: what returned to the lot of a reversed purchase, and what is in a lot that has expired. */
+  private letLapse(account: Account, at: Instant): void {
     for (const lot of account.lots) {
+      const purchase = lot.purchaseId === null ? null : findPurchase(account, lot.purchaseId);
+      const returned = least(available(lot), purchase?.shortfall ?? 0n);
+      if (purchase && returned > 0n) {
+        purchase.shortfall -= returned;
+        this.forfeit(account, 'revocation', lot, returned, at, { purchaseId: purchase.purchaseId });
+      }
       if (available(lot) > 0n && lot.expiresAt !== null && lot.expiresAt <= at) {
         this.forfeit(account, 'expiry', lot, available(lot), at);
       }
@@ -1418,13 +1485,33 @@ function newPeriod(plan: PlanRow, anchor: Instant, at: Instant): Period {
   return { start: at, end: periodAt(plan, anchor, at).end, anchor, granted: new Map() };
 }
 
+/** Two plans whose periods are the same, if they are anchored alike. */
+function hasSamePeriods(a: PlanRow, b: PlanRow): boolean {
+  const periods = ({ cadence, anchored_to = 'subscription', time_zone = 'UTC' }: PlanRow) =>
+    [cadence, anchored_to, time_zone].join();
+  return periods(a) === periods(b);
+}
+
+/**
+ * The period that begins where another one ends. If that is no boundary of the plan's, its periods count from there, and the
+ * first one ends at the boundary that is nearest to a whole period.
+ */
+function followingPeriod(plan: PlanRow, anchor: Instant, at: Instant): Period {
+  const { start, end } = periodAt(plan, anchor, at);
+  if (start === at) return { start, end, anchor, granted: new Map() };
+  const halves = { day: 12n, week: 84n, month: 365n, year: 4383n, none: 0n };
+  const nearest = periodAt(plan, at, at + halves[plan.cadence] * HOUR).end;
+  return { start: at, end: nearest, anchor: at, granted: new Map() };
+}
+
 /** When an allowance ends: with its period, or, if it rolls over, after the periods that it lives, or never. */
 function endOfAllowance(plan: PlanRow, period: Period, allowance: AllowanceRow): Instant | null {
   if ((allowance.rollover ?? 'none') === 'none') return period.end;
   if (allowance.lives_periods === undefined || period.end === null) return null;
   if (allowance.lives_periods === 1) return period.end;
-  const next = periodAt(plan, period.anchor, period.end);
-  return periodStart(plan, period.anchor, next.n + allowance.lives_periods - 1);
+  // The period may be one of other plans, which this one's follow.
+  const next = followingPeriod(plan, period.anchor, period.end);
+  return endOfPeriods(plan, next.anchor, next.end as Instant, allowance.lives_periods - 2);
 }
 
 function findHold(account: Account, holdId: number): Hold {

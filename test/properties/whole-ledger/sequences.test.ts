@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, test } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../support/database.ts';
 import { fromAmount } from '../../support/model.ts';
-import type { Instant } from '../../support/time.ts';
+import { runs } from '../../support/runs.ts';
+import { DAY, type Instant } from '../../support/time.ts';
 import * as random from './arbitraries.ts';
 import { catalogWith, loadWholeCatalog } from './catalog.ts';
 import type { Capture, Hold } from './model.ts';
-import { RUNS } from './runs.ts';
 import { SideBySide } from './side-by-side.ts';
 
 let database: TestDatabase;
@@ -91,17 +91,29 @@ async function perform(both: SideBySide, step: random.Step, done: random.Step[])
       return both.buy(step.who, step.pack, step.member, step.key);
     case 'settlePurchase':
     case 'failPurchase':
-    case 'reversePurchase': {
+    case 'reversePurchase':
+    case 'reinstatePurchase': {
       const purchase = latest(model.accounts.get(step.who)?.purchases, step.pick);
       if (!purchase && step.pick > 0) return;
       const id = purchase?.purchaseId ?? 1;
       if (step.do === 'failPurchase') return both.failPurchase(step.who, id);
       if (step.do === 'reversePurchase') return both.reversePurchase(step.who, id, step.amount);
+      if (step.do === 'reinstatePurchase') return both.reinstatePurchase(step.who, id, step.amount);
       return both.settlePurchase(
         step.who,
         id,
         step.reference === 'own' ? `own${id}` : step.reference,
       );
+    }
+    case 'chargeback': {
+      const { who, item, hold, amount } = step;
+      const options = { key: null, member: null, maxAmount: null };
+      await both.buy(who, 'small', null, null);
+      const id = model.accounts.get(who)?.purchases.at(-1)?.purchaseId ?? 1;
+      await both.settlePurchase(who, id, `own${id}`);
+      if (hold) await both.authorize(who, [item], { ...options, expiresIn: 3n * DAY });
+      else await both.spend(who, [item], options, false);
+      return both.reversePurchase(who, id, amount);
     }
     case 'configureTopUp':
       return both.configureTopUp(step.who, step);
@@ -112,7 +124,7 @@ async function perform(both: SideBySide, step: random.Step, done: random.Step[])
     case 'removeMember':
       return both.removeMember(step.who, step.memberId, step.acting);
     case 'recordMeter':
-      return both.recordMeter(step.who, 'storage', step.level);
+      return both.recordMeter(step.who, step.operation, step.level);
     case 'repeat': {
       const again = latest(
         done.filter((one) => 'key' in one || one.do === 'spendMany'),
@@ -159,6 +171,6 @@ test('whatever happens, the database says what the model says', async () => {
         }
       });
     }),
-    { numRuns: RUNS },
+    { numRuns: runs(120) },
   );
 }, 600_000);

@@ -293,6 +293,19 @@ export class SideBySide {
     );
   }
 
+  async reinstatePurchase(
+    accountId: string,
+    purchaseId: number,
+    amount: string | null,
+  ): Promise<void> {
+    await this.write(
+      accountId,
+      () => [lines.purchase(this.model.reinstatePurchase(accountId, purchaseId, amount))],
+      `select ${lines.PURCHASE} as line from credits.reinstate_purchase($1, $2, 'chargeback', $3) x`,
+      [accountId, purchaseId, amount],
+    );
+  }
+
   async configureTopUp(
     accountId: string,
     settings: Parameters<WholeLedger['configureTopUp']>[1],
