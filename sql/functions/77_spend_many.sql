@@ -57,7 +57,8 @@ $$;
 
 -- The distinct jobs among requests, priced; without those that are refused, whatever for. A thousand requests mostly ask for
 -- the same few things.
-create or replace function credits_private.price_jobs(requests credits.spend_request[], at timestamptz)
+create or replace function credits_private.price_jobs(
+  requests credits.spend_request[], accounts credits.accounts[], at timestamptz)
 returns setof credits_private.priced_job
 language plpgsql stable rows 100
 as $$
@@ -69,7 +70,7 @@ begin
     select distinct on (a.rate_card, a.plan, r.operation, usage, top_ups)
       a as account, r.operation, coalesce(r.usage, '{}') as usage, coalesce(t.enabled, false) as top_ups
     from unnest(requests) r
-    join credits.accounts a on a.account_id = r.account_id
+    join unnest(accounts) a on a.account_id = r.account_id
     left join credits.top_up_settings t on t.account_id = a.account_id
   loop
     begin
@@ -92,7 +93,8 @@ return max_amount >= 0 and max_amount < 'infinity'
 
 -- Charges the requests of those accounts that can pay all of theirs and where nothing needs a second look; the accounts are
 -- locked and settled. Returns what it charged; the requests of the other accounts are left alone.
-create or replace function credits_private.charge_together(requests credits.spend_request[], at timestamptz)
+create or replace function credits_private.charge_together(
+  requests credits.spend_request[], accounts credits.accounts[], at timestamptz)
 returns credits.spend_result[]
 language plpgsql volatile
 as $$
@@ -100,7 +102,7 @@ declare
   results credits.spend_result[];
 begin
   with job as materialized (
-    select * from credits_private.price_jobs(requests, at)
+    select * from credits_private.price_jobs(requests, accounts, at)
   ),
   request as materialized (
     select n.index, r.account_id, r.operation, coalesce(r.usage, '{}') as usage, r.idempotency_key, r.member_id, r.metadata,
@@ -111,13 +113,18 @@ begin
         or (r.max_amount is not null and not credits_private.is_at_most(j.prices, r.max_amount))
         or (r.idempotency_key is not null and (
           count(*) over (partition by r.account_id, r.idempotency_key) > 1
-          or not credits_private.key_is_new(r.account_id, r.idempotency_key)))
+          or exists (
+            select from credits.entries e where e.account_id = r.account_id and e.idempotency_key = r.idempotency_key)
+          or exists (
+            select from credits.holds h where h.account_id = r.account_id and h.idempotency_key = r.idempotency_key)
+          or exists (
+            select from credits.purchases p where p.account_id = r.account_id and p.idempotency_key = r.idempotency_key)))
         or (r.member_id is not null and exists (
           select from credits.members m
           where m.account_id = r.account_id and m.member_id = r.member_id and m.period_cap is not null)) as special
     from credits_private.numbered(requests) n
     cross join lateral (select (n.request).*) r
-    join credits.accounts a on a.account_id = r.account_id
+    join unnest(accounts) a on a.account_id = r.account_id
     left join credits.top_up_settings t on t.account_id = r.account_id
     left join job j on j.rate_card = a.rate_card and j.plan is not distinct from a.plan
       and j.top_ups = coalesce(t.enabled, false) and j.operation = r.operation and j.usage = coalesce(r.usage, '{}')
@@ -207,7 +214,7 @@ begin
   join paid c on c.account_id = e.account_id and c.seq = e.seq;
 
   perform credits_private.top_up_if_low(a, at)
-  from credits.accounts a
+  from unnest(accounts) a
   join credits.top_up_settings t on t.account_id = a.account_id and t.enabled
   where a.account_id in (select r.account_id from unnest(results) r);
   return coalesce(results, '{}');
@@ -223,6 +230,7 @@ as $$
 declare
   one text;
   account credits.accounts;
+  accounts credits.accounts[];
   results credits.spend_result[];
   other record;
 begin
@@ -233,12 +241,15 @@ begin
     group by r.account_id order by r.account_id collate "C")
   loop
     select a.* into account from credits.accounts a where a.account_id = one for no key update;
-    if found and account.next_due_at <= credits_private.now() then
-      perform credits_private.settled(account, credits_private.account_time(one));
+    if found then
+      if account.next_due_at <= credits_private.now() then
+        account := credits_private.settled(account, credits_private.account_time(one));
+      end if;
+      accounts := accounts || account;
     end if;
   end loop;
 
-  results := credits_private.charge_together(requests, credits_private.now());
+  results := credits_private.charge_together(requests, accounts, credits_private.now());
   for other in
     select n.index, n.request
     from credits_private.numbered(requests) n
