@@ -4,6 +4,7 @@
  * stdout, progress and failures on stderr. The API and the worker are loaded by the commands that run them; the others start at
  * once without.
  */
+import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { CATALOGS, loadCatalog } from './catalog.ts';
@@ -38,6 +39,10 @@ Environment:
   PGCREDITS_HOST        the address the API listens on: 127.0.0.1 unless set
   PGCREDITS_DATA        the folder of the embedded PostgreSQL: .pgcredits unless set
   PGCREDITS_JWT_SECRET  the HS256 secret of the API's tokens; "up" makes one up without it
+  PGCREDITS_JWKS_URL    in place of a secret: where an identity provider serves the keys of its tokens
+  PGCREDITS_JWT_AUDIENCE, PGCREDITS_JWT_ISSUER  what a token's "aud" and "iss" must be: anything unless set
+  PGCREDITS_JWT_CLAIM_PREFIX  stands before the claims role, account_id, member_id and member_role
+  PGCREDITS_GRAPHIQL    "off": no GraphiQL, and no schema without a token
   STRIPE_SECRET_KEY     payments are Stripe's; without it, purchases stay pending
   STRIPE_WEBHOOK_SECRET of the endpoint /payments/webhook, as Stripe shows it
   PGCREDITS_SIMULATE_PAYMENTS  1: without Stripe, credits are given and nothing is paid, as "up" does`,
@@ -90,24 +95,22 @@ program
   .action(async () => {
     const config = readConfig();
     const connectionString = databaseUrl(config);
-    const { host, port, jwtSecret } = config;
-    if (jwtSecret === null) {
+    const { jwtSecret, jwksUrl } = config;
+    if (jwtSecret === null && jwksUrl === null) {
       throw new StartupError(
         'PGCREDITS_JWT_SECRET is not set, so the API could not tell who is calling.',
-        'Set it to the secret that your application signs its tokens with.',
+        'Set it to the secret that your application signs its tokens with, or set PGCREDITS_JWKS_URL.',
       );
     }
     const signal = stopSignal();
     const { startServer } = await import('./graphql.ts');
     const { configuredProvider, NO_PAYMENTS } = await import('./payments/configured.ts');
     const { SIMULATED_CHECKOUT_PATH } = await import('./payments/routes.ts');
-    const checkout = { url: '', secret: jwtSecret };
+    const checkout = { url: '', secret: jwtSecret ?? randomUUID() };
     const provider = configuredProvider(config, checkout);
     const api = await startServer({
+      ...config,
       connectionString,
-      host,
-      port,
-      jwtSecret,
       provider,
       log: print,
     });

@@ -8,6 +8,8 @@ import {
 import type { ConnectionStep } from 'postgraphile/grafast';
 import { sql } from 'postgraphile/pg-sql2';
 import { wrapPlans } from 'postgraphile/utils';
+import { describe } from './graphql-descriptions.ts';
+import { parsing } from './graphql-scalars.ts';
 
 /** The one function whose result has no bound: pages of it, with cursors. The others give plain lists. */
 const PAGED = 'activity';
@@ -15,8 +17,16 @@ const PAGED = 'activity';
 /** What its pages are read from. It has no ORDER BY, under which a page of ours would read the whole log. */
 const UNSORTED = 'entries_matching';
 
-/** Not part of the API: the one before this, and what is for the worker alone. */
-const HIDDEN = [UNSORTED, 'settle_due', 'top_up_due', 'top_ups_due'];
+/** Logs, which grow for years: counting them would read all of them. An account's last seq says how many entries it has. */
+const UNCOUNTED = ['entries', 'postings'];
+
+/** Relations whose columns do not name them well. */
+const NAMES: Record<string, { fieldName: string; foreignFieldName: string }> = {
+  entries_refunds_fkey: { fieldName: 'refundedEntry', foreignFieldName: 'refunds' },
+};
+
+/** Not part of the API: the one before those, and what is for the worker and for subscriptions alone. */
+const HIDDEN = [UNSORTED, 'settle_due', 'top_up_due', 'top_ups_due', 'watch_balances'];
 
 const ShapePlugin: GraphileConfig.Plugin = {
   name: 'PgcreditsShapePlugin',
@@ -29,20 +39,27 @@ const ShapePlugin: GraphileConfig.Plugin = {
       // postings, not postingsByAccountIdAndSeq, unless a table points at another one twice.
       _manyRelation(previous, _preset, details) {
         const relations = details.registry.pgRelations[details.codec.name] ?? {};
-        const { codec } = relations[details.relationName].remoteResource;
+        const { extensions, remoteResource } = relations[details.relationName];
+        if (extensions?.tags?.foreignFieldName) return previous?.(details) ?? '';
+        const { codec } = remoteResource;
         const alike = Object.values(relations).filter(
           (relation) => relation.isReferencee && relation.remoteResource.codec === codec,
         );
         if (alike.length > 1) return previous?.(details) ?? '';
         return this.camelCase(this.distinctPluralize(this._singularizedCodecName(codec)));
       },
-      // A key is often named like what it points at. Then the key keeps the name, and the row is such as planByPlan.
+      // A key is often named like what it points at. Then the key keeps the name, and the row is such as planByPlan; of a
+      // key of several columns the last one says it, as in unitByUnit.
       singleRelation(previous, _preset, details) {
         const name = previous?.(details) ?? '';
-        const { codec } = details;
-        const attributes = Object.keys(codec.attributes);
-        return attributes.some((attributeName) => this.attribute({ codec, attributeName }) === name)
-          ? this.camelCase(this._singleRelationRaw(details))
+        const { codec, registry, relationName } = details;
+        const { localAttributes, remoteResource } = registry.pgRelations[codec.name][relationName];
+        const nameOf = (attributeName: string) => this.attribute({ codec, attributeName });
+        const taken = Object.keys(codec.attributes).map(nameOf).includes(name);
+        return taken || /By[A-Z]/.test(name)
+          ? this.camelCase(
+              `${this.tableType(remoteResource.codec)}-by-${nameOf(localAttributes.at(-1) ?? '')}`,
+            )
           : name;
       },
     },
@@ -55,13 +72,38 @@ const ShapePlugin: GraphileConfig.Plugin = {
           functionResourceOptions.from = (...args) => sql`${unsorted}(${sqlFromArgDigests(args)})`;
         }
       },
+      pgRelations_relation(_info, { relation, pgConstraint }) {
+        relation.extensions ??= {};
+        // Every foreign key has an index. PostGraphile leaves out partial ones, which do for looking rows up by a key.
+        relation.extensions.isIndexed = true;
+        relation.extensions.tags = { ...relation.extensions.tags, ...NAMES[pgConstraint.conname] };
+      },
     },
   },
   schema: {
+    hooks: {
+      // What the database has no comment for. Done last, when everything is there.
+      finalize(schema, build) {
+        for (const codec of Object.values(build.input.pgRegistry.pgCodecs)) {
+          // PostGraphile drops the comments of domains.
+          const name = codec.domainOfCodec && build.getGraphQLTypeNameByPgCodec(codec, 'output');
+          const type = name && schema.getType(name);
+          if (type) type.description ??= codec.description;
+        }
+        describe(schema);
+        return schema;
+      },
+      GraphQLScalarType: (config) => ({ ...config, ...parsing(config.name) }),
+    },
     entityBehavior: {
+      pgCodec: {
+        override: (behavior, codec) =>
+          UNCOUNTED.includes(codec.name) ? [behavior, '-totalCount'] : behavior,
+      },
       pgResource: {
         override: (behavior, resource) => {
-          if (!resource.parameters || resource.name === PAGED) return behavior;
+          if (!resource.parameters) return behavior;
+          if (resource.name === PAGED) return [behavior, 'resource:connection:backwards'];
           if (HIDDEN.includes(resource.name)) return [behavior, '-queryField', '-mutationField'];
           return [behavior, '-queryField:resource:connection', 'queryField:resource:list'];
         },

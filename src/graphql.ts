@@ -11,11 +11,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PgSimplifyInflectionPreset } from '@graphile/simplify-inflection';
-import { jwtVerify } from 'jose';
+import type { ConnectionInitMessage, Context } from 'graphql-ws';
+import { type Extra, useServer } from 'graphql-ws/use/ws';
 import type { Pool } from 'pg';
 import { makeSchema, postgraphile } from 'postgraphile';
 import { makePgService } from 'postgraphile/adaptors/pg';
-import { isSafeError, SafeError } from 'postgraphile/grafast';
+import { isSafeError } from 'postgraphile/grafast';
+import { makeGraphQLWSConfig } from 'postgraphile/grafserv';
 import { grafserv } from 'postgraphile/grafserv/node';
 import {
   GraphQLError,
@@ -25,23 +27,34 @@ import {
   printSchema,
 } from 'postgraphile/graphql';
 import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
+import { WebSocketServer } from 'ws';
 import { createPool, requireSchema } from './database.ts';
 import { CreditsError, toCreditsError } from './errors.ts';
+import { LIMITS, LimitsPlugin } from './graphql-limits.ts';
+import { BalanceWatches, LivePlugin } from './graphql-live.ts';
 import { SchemaShapePreset } from './graphql-schema.ts';
+import {
+  type Caller,
+  settingsOf,
+  type TokenOptions,
+  tokenVerifier,
+  unauthenticated,
+  type Verify,
+} from './graphql-tokens.ts';
 import { checkoutPlugin } from './payments/checkout-plugin.ts';
 import { paymentsPlugin } from './payments/grafserv-plugin.ts';
 import { lendingFrom } from './payments/ledger.ts';
 import type { PaymentProvider } from './payments/provider.ts';
 
-export interface ServerOptions {
+export interface ServerOptions extends TokenOptions {
   /** A login that is, or may `set role` to, `credits_service` and `credits_member`. */
   connectionString: string;
   /** The address to listen on. Default: 127.0.0.1. */
   host?: string;
   /** The port to listen on; 0 takes a free one. */
   port: number;
-  /** The secret that the application signs its tokens with, HS256: 32 characters or more. */
-  jwtSecret: string;
+  /** GraphiQL at `/`, and the schema without a token, for its sake. Default: true. */
+  graphiql?: boolean;
   /**
    * Takes the payments that `checkoutPack` begins: its events come to `/payments/webhook`, and its checkout page is shown where
    * it is ours. Without one, neither is served.
@@ -51,20 +64,19 @@ export interface ServerOptions {
   log?: (line: string) => void;
 }
 
+interface PresetOptions extends TokenOptions {
+  pool: Pool;
+  graphiql?: boolean;
+  provider?: PaymentProvider;
+  log?: (line: string) => void;
+}
+
 export interface Server {
   /** `http://host:port`, without a slash at the end. */
   url: string;
   port: number;
   /** Takes no new request, finishes those under way, and closes its connections. */
   stop(): Promise<void>;
-}
-
-/** Who is calling, as a verified token says. */
-interface Caller {
-  role: 'credits_service' | 'credits_member';
-  accountId: string;
-  memberId: string;
-  memberRole: string;
 }
 
 declare global {
@@ -77,24 +89,18 @@ declare global {
 }
 
 /**
- * Starts the API: GraphQL at `/graphql`, GraphiQL at `/`, and `/healthz`, which answers 200 while the database does. Throws
- * if the database cannot be reached or has no pgcredits, the port is taken or the secret too short.
+ * Starts the API: GraphQL at `/graphql`, by POST and by web socket, GraphiQL at `/`, and `/healthz`, which answers 200 while
+ * the database does. Throws if the database cannot be reached or has no pgcredits, the port is taken or the secret too short.
  *
- * A request bears a JWT of the application's, `Authorization: Bearer …`, with the claims `role` (`credits_service`, or
- * `credits_member` with `account_id` and, as the application likes, `member_id` and `member_role`) and `exp`. Any other
- * token, and none, is answered with 401; without one, the schema can still be asked for.
+ * A request bears a JWT, `Authorization: Bearer …`, with the claims `role` (`credits_service`, or `credits_member` with
+ * `account_id` and, as the application likes, `member_id` and `member_role`) and `exp`. Any other token, and none, is
+ * answered with 401; without one, the schema can still be asked for. A web socket (graphql-ws) has it in the payload of
+ * its `connection_init`, `{"authorization": "Bearer …"}`, and is closed when the token expires.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const {
-    connectionString,
-    host = '127.0.0.1',
-    port,
-    jwtSecret,
-    provider,
-    log = () => {},
-  } = options;
+  const { connectionString, host = '127.0.0.1', port, provider, log = () => {} } = options;
   const pool = createPool({ connectionString, application_name: 'pgcredits api', log });
-  const preset = graphqlPreset({ pool, jwtSecret, provider, log });
+  const { preset, watches, connect } = api({ ...options, pool });
   await requireSchema(pool).catch(async (error) => {
     await pool.end();
     throw error;
@@ -109,7 +115,19 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   try {
     await pgl.getSchema();
     const server = createServer();
-    await pgl.createServ(grafserv).addTo(server);
+    const serv = pgl.createServ(grafserv);
+    await serv.addTo(server, false);
+    const sockets = new WebSocketServer({ noServer: true, maxPayload: LIMITS.body });
+    const operations = useServer(
+      { ...(makeGraphQLWSConfig(serv) as object), onConnect: connect },
+      sockets,
+    );
+    server.on('upgrade', (request, socket, head) => {
+      if (!serv.shouldHandleUpgrade(request, socket, head)) return socket.destroy();
+      sockets.handleUpgrade(request, socket, head, (webSocket) =>
+        sockets.emit('connection', webSocket, request),
+      );
+    });
     server.on('request', (_request, response) => {
       // Once stopping, a connection that is kept alive goes with its last response.
       const closeIdle = () => {
@@ -124,8 +142,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
       port: address.port,
       async stop() {
+        const closed = once(server, 'close');
         server.close();
-        await once(server, 'close');
+        watches.close();
+        await operations.dispose();
+        await closed;
         await release();
       },
     };
@@ -139,26 +160,54 @@ export async function startServer(options: ServerOptions): Promise<Server> {
  * The API as a PostGraphile preset, for an application that serves it from a server of its own. Tokens and the pool's login
  * are as for `startServer`; the application ends the pool. Throws if the secret is too short.
  */
-export function graphqlPreset(options: {
-  pool: Pool;
-  jwtSecret: string;
-  provider?: PaymentProvider;
-  log?: (line: string) => void;
-}): GraphileConfig.Preset {
-  const { pool, jwtSecret, provider, log = () => {} } = options;
-  if (jwtSecret.length < 32) throw new RangeError('jwtSecret needs 32 characters or more.');
-  return {
+export function graphqlPreset(options: PresetOptions): GraphileConfig.Preset {
+  return api(options).preset;
+}
+
+function api(options: PresetOptions) {
+  const { pool, graphiql = true, provider, log = () => {} } = options;
+  const verify = tokenVerifier(options, log);
+  const watches = new BalanceWatches(pool, log);
+  const callers: Callers = new WeakMap();
+  const preset: GraphileConfig.Preset = {
     extends: [PostGraphileAmberPreset, PgSimplifyInflectionPreset, SchemaShapePreset],
     plugins: [
-      authenticationPlugin(jwtSecret),
+      LimitsPlugin,
+      authenticationPlugin(verify, callers, graphiql),
+      LivePlugin,
       checkoutPlugin({ provider, withClient: lendingFrom(pool) }),
     ],
     pgServices: [makePgService({ pool, schemas: ['credits'], pubsub: false })],
     grafast: {
-      context: ({ pgcreditsCaller }) => ({ pgSettings: settingsOf(pgcreditsCaller ?? null) }),
+      context({ pgcreditsCaller, ws }) {
+        const caller = pgcreditsCaller ?? (ws?.socket && callers.get(ws.socket)) ?? null;
+        return {
+          pgSettings: settingsOf(caller),
+          balanceChanges: { subscribe: (accountId) => watches.watch(caller, accountId) },
+        };
+      },
     },
-    grafserv: { maxRequestLength: 1_000_000, maskError: (error) => maskError(error, log) },
+    grafserv: {
+      graphiql,
+      maxRequestLength: LIMITS.body,
+      maskError: (error) => maskError(error, log),
+    },
   };
+
+  /** Whether a web socket may stay: until its token expires. */
+  async function connect({ connectionParams, extra: { socket } }: SocketContext): Promise<boolean> {
+    const caller = await verify(String(connectionParams?.authorization)).catch(() => null);
+    if (!caller) return false;
+    callers.set(socket, caller);
+    const expiry = setTimeout(
+      () => socket.close(4403, 'The token has expired.'),
+      Math.min(caller.expires - Date.now(), 2 ** 31 - 1),
+    );
+    socket.once('close', () => clearTimeout(expiry));
+    return true;
+  }
+
+  return { preset, watches, connect };
 }
 
 /** The GraphQL schema of a migrated database, in the schema language and in alphabetical order. */
@@ -172,32 +221,33 @@ export async function printGraphqlSchema(connectionString: string): Promise<stri
   }
 }
 
-/**
- * What each transaction sets before anything else, for itself alone. All of it every time: a claim that the caller lacks is
- * set to nothing, so that none can be inherited from the connection, its login or its database. Without a caller nothing
- * but introspection gets this far; if it did, it would see no account.
- */
-function settingsOf(caller: Caller | null): Record<string, string> {
-  return {
-    role: caller?.role ?? 'credits_member',
-    'credits.account_id': caller?.accountId ?? '',
-    'credits.member_id': caller?.memberId ?? '',
-    'credits.member_role': caller?.memberRole ?? '',
-  };
-}
+/** Who is at the other end of a web socket, once its token is verified. */
+type Callers = WeakMap<object, Caller>;
+
+type SocketContext = Context<ConnectionInitMessage['payload'], Extra>;
 
 /** Verifies the token of every GraphQL request. Without one, only introspection is answered, for GraphiQL's sake. */
-function authenticationPlugin(jwtSecret: string): GraphileConfig.Plugin {
-  const key = new TextEncoder().encode(jwtSecret);
+function authenticationPlugin(
+  verify: Verify,
+  callers: Callers,
+  graphiql: boolean,
+): GraphileConfig.Plugin {
   return {
     name: 'PgcreditsAuthenticationPlugin',
     grafserv: {
       middleware: {
-        async processGraphQLRequestBody(next, { request, body }) {
+        async processGraphQLRequestBody(next, { request, graphqlWsContext, body }) {
           const header = request?.getHeader('authorization');
           if (request && header) {
-            request.requestContext.pgcreditsCaller = await verifyToken(header, key);
-          } else if (!isIntrospection(body.query)) {
+            request.requestContext.pgcreditsCaller = await verify(header);
+          } else if (graphqlWsContext) {
+            const { connectionParams, extra } = graphqlWsContext as SocketContext;
+            // Verified when it connected; or here, in a server of the application's.
+            const caller =
+              callers.get(extra.socket) ?? (await verify(String(connectionParams?.authorization)));
+            if (caller.expires <= Date.now()) throw unauthenticated('The token has expired.');
+            callers.set(extra.socket, caller);
+          } else if (!graphiql || !isIntrospection(body.query)) {
             throw unauthenticated('This request has no token.');
           }
           return next();
@@ -205,40 +255,6 @@ function authenticationPlugin(jwtSecret: string): GraphileConfig.Plugin {
       },
     },
   };
-}
-
-async function verifyToken(header: string, key: Uint8Array): Promise<Caller> {
-  const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
-  if (!token) throw unauthenticated('The Authorization header is not "Bearer" and a token.');
-  const { payload } = await jwtVerify(token, key, { algorithms: ['HS256'] }).catch((error) => {
-    throw unauthenticated(`The token is not valid: ${error.message}.`);
-  });
-  const { role, account_id = '', member_id = '', member_role = '' } = payload;
-  if (role !== 'credits_service' && role !== 'credits_member') {
-    throw unauthenticated('The claim "role" is neither credits_service nor credits_member.');
-  }
-  for (const claim of [account_id, member_id, member_role]) {
-    if (typeof claim !== 'string' || claim.includes('\0')) {
-      throw unauthenticated('The claims account_id, member_id and member_role are texts.');
-    }
-  }
-  if (role === 'credits_member' && account_id === '') {
-    throw unauthenticated('A token of a credits_member needs the claim "account_id".');
-  }
-  return {
-    role,
-    accountId: account_id as string,
-    memberId: member_id as string,
-    memberRole: member_role as string,
-  };
-}
-
-function unauthenticated(message: string): SafeError {
-  return new SafeError(message, {
-    statusCode: 401,
-    code: 'UNAUTHENTICATED',
-    hint: 'Send "Authorization: Bearer <JWT>", signed with HS256 and the secret of this server.',
-  });
 }
 
 /** Whether a document asks for the schema alone. */
@@ -257,30 +273,42 @@ function isIntrospection(query: unknown): boolean {
 }
 
 /**
- * What a caller gets to see of an error: the contract's five in full, and those of GraphQL itself. Everything else, such as
- * a database error of another sort, goes to the log under an id.
+ * What PostgreSQL says of an argument that it cannot read: a number or time out of its range, a text with a NUL, half a
+ * surrogate. What else class 22 has, such as a division by zero, would be a mistake of ours.
+ */
+const MALFORMED = ['22003', '22007', '22008', '22015', '22021', '22P02', '22P05', '22P06'];
+
+/**
+ * What a caller gets to see of an error: the contract's five in full, and those of GraphQL itself. An argument that cannot
+ * be read is invalid input. Everything else, such as a database error of another sort, goes to the log under an id.
  */
 function maskError(error: GraphQLError, log: (line: string) => void): GraphQLError {
   const { nodes, source, positions, path, originalError } = error;
+  const told = (message: string, extensions: Record<string, unknown>) =>
+    new GraphQLError(message, { nodes, source, positions, path, extensions });
   const known = toCreditsError(originalError);
   if (known instanceof CreditsError) {
     const { code, detail, hint } = known;
-    const extensions = { code, detail, hint };
-    return new GraphQLError(known.message, { nodes, source, positions, path, extensions });
+    return told(known.message, { code, detail, hint });
   }
   if (!originalError || originalError instanceof GraphQLError || isSafeError(originalError)) {
     return error;
   }
-  const id = randomUUID();
   const { code = '-', stack } = originalError as Error & { code?: string };
+  if (MALFORMED.includes(code)) {
+    return told('invalid input', {
+      code: 'PC422',
+      detail: { reason: 'malformed', field: path?.at(-1) ?? null },
+      hint: 'A number, time or text among the arguments is out of range, or has characters that PostgreSQL does not take.',
+    });
+  }
+  if (code === '57014') {
+    const hint = 'Ask for less at once: a shorter time, a smaller page.';
+    return told('It took too long.', { code: 'TIMEOUT', hint });
+  }
+  const id = randomUUID();
   log(`Error ${id} (${code}): ${stack}`);
-  return new GraphQLError('An error occurred; the server logged it.', {
-    nodes,
-    source,
-    positions,
-    path,
-    extensions: { code: 'INTERNAL', id },
-  });
+  return told('An error occurred; the server logged it.', { code: 'INTERNAL', id });
 }
 
 function healthPlugin(pool: Pool): GraphileConfig.Plugin {

@@ -33,6 +33,12 @@ export interface UpOptions {
 export async function up({ config, demo, stopSignal, print }: UpOptions): Promise<void> {
   const say = (part: string) => (line: string) => print(`${part.padEnd(10)}${line}`);
   const stops: (() => Promise<void>)[] = [];
+  if (config.jwksUrl !== null) {
+    throw new StartupError(
+      '"up" signs tokens of its own, and PGCREDITS_JWKS_URL is for those of others.',
+      'Run "pgcredits serve" and "pgcredits worker" instead.',
+    );
+  }
   try {
     const database = await startDatabase(config, say('database'));
     stops.push(database.stop);
@@ -53,7 +59,6 @@ export async function up({ config, demo, stopSignal, print }: UpOptions): Promis
     }
 
     const jwtSecret = config.jwtSecret ?? keptSecret(config.dataFolder);
-    const { host, port } = config;
     // Everything on one machine is for trying it out, so that payments may be simulated without being asked for.
     const checkout = { url: '', secret: jwtSecret };
     const provider = configuredProvider({ ...config, simulatePayments: true }, checkout);
@@ -68,9 +73,8 @@ export async function up({ config, demo, stopSignal, print }: UpOptions): Promis
     say('worker')('running');
 
     const api = await startServer({
+      ...config,
       connectionString,
-      host,
-      port,
       jwtSecret,
       provider,
       log: say('api'),

@@ -12,6 +12,9 @@ begin
   if not found then
     perform credits_private.fail_not_found('account', account_id, 'Open it with credits.open_account.');
   end if;
+  if account.watched_until is not null then
+    perform credits_private.tell_watchers(account);
+  end if;
   return account;
 end
 $$;
@@ -177,6 +180,7 @@ begin
     -- One account that cannot be settled must not hold up the others.
     begin
       perform credits_private.settled(account, at);
+      perform credits_private.tell_watchers(account);
       settled := settled + 1;
     exception when others then
       raise warning 'account % cannot be settled: %', account.account_id, sqlerrm;

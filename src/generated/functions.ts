@@ -30,6 +30,8 @@ export interface AccountsRow {
   next_due_at: Date;
   /** When the account was opened. */
   opened_at: Date;
+  /** Changes before this instant are announced to who watches the balances; null: nobody did. */
+  watched_until: Date | null;
 }
 
 /** What an account has in one unit; total = included + additional, without what is held. */
@@ -648,6 +650,11 @@ export interface Functions {
     arguments: { account_id?: string | null };
     row: ViolationRow;
   };
+  /** For an hour and more, each change of the account is announced: NOTIFY on the channel credits_balances, with the account_id. Listen first, then call this, then read the balances. Returns until when it is announced. PC403 another account; PC404 unknown account. */
+  watch_balances: {
+    arguments: { account_id: string };
+    row: { watch_balances: Date };
+  };
 }
 
 /** The SQL types of their arguments, in order, and whether they return any number of rows or exactly one. */
@@ -692,4 +699,5 @@ export const functions = {
   top_up_due: { arguments: { account_id: 'text', purchase_id: 'bigint' }, set: true },
   top_ups_due: { arguments: { batch: 'integer', after_account_id: 'text' }, set: true },
   verify: { arguments: { account_id: 'text' }, set: true },
+  watch_balances: { arguments: { account_id: 'text' }, set: false },
 } as const;

@@ -203,6 +203,7 @@ create table credits.accounts (
   additional_period_limit credits.amount,
   next_due_at timestamp with time zone not null default 'infinity'::timestamp with time zone,
   opened_at timestamp with time zone not null,
+  watched_until timestamp with time zone,
   constraint accounts_pkey PRIMARY KEY (account_id),
   constraint account_change_waits_for_a_period CHECK (((period_end IS NOT NULL) OR ((pending_plan IS NULL) AND (NOT cancels_at_period_end)))),
   constraint account_has_one_change_pending CHECK (((pending_plan IS NULL) OR (NOT cancels_at_period_end))),
@@ -1510,6 +1511,14 @@ grant execute on function credits.verify to credits_member;
 grant execute on function credits.verify to credits_owner;
 grant execute on function credits.verify to credits_service;
 
+function credits.watch_balances(account_id text)
+  returns timestamp with time zone
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits.watch_balances to credits_analyst;
+grant execute on function credits.watch_balances to credits_member;
+grant execute on function credits.watch_balances to credits_owner;
+grant execute on function credits.watch_balances to credits_service;
+
 function credits_private.account_time(account_id text)
   returns timestamp with time zone
   language plpgsql volatile owner credits_engine
@@ -1998,6 +2007,11 @@ function credits_private.take_plan(ended credits_private.due_event[], account cr
   returns credits.accounts
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.take_plan to credits_owner;
+
+function credits_private.tell_watchers(account credits.accounts)
+  returns void
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.tell_watchers to credits_owner;
 
 function credits_private.tiers_are_sound(tiers jsonb)
   returns boolean

@@ -83,6 +83,10 @@ export interface CreditsAccounts {
    * The card whose prices apply; kept when the plan ends.
    */
   rate_card: string;
+  /**
+   * Changes before this instant are announced to who watches the balances; null: nobody did.
+   */
+  watched_until: Timestamp | null;
 }
 
 export interface CreditsBuckets {

@@ -145,6 +145,7 @@ const FUNCTIONS: Record<
 const MORE: typeof FUNCTIONS = {
   entries_matching: FUNCTIONS.activity,
   settle_due: ['batch int default 500', 'int', 'volatile'],
+  watch_balances: ['account_id text', 'timestamptz', 'volatile'],
   purchase_to_pay: ['account_id text, purchase_id bigint', 'credits.purchases'],
   reinstate_purchase: [
     'account_id text, purchase_id bigint, reason text, amount numeric default null',

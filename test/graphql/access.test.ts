@@ -1,5 +1,14 @@
+import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Api, type Claims, memberOf, SERVICE, sign, startApi } from '../support/api.ts';
+import {
+  type Api,
+  type Claims,
+  memberOf,
+  SECRET,
+  SERVICE,
+  sign,
+  startApi,
+} from '../support/api.ts';
 import { atelierDatabase } from '../support/atelier.ts';
 import { type TestDatabase, verifyAfterEach } from '../support/database.ts';
 
@@ -33,7 +42,9 @@ beforeAll(async () => {
     end $$;
     create function credits.seen_claims() returns jsonb language sql stable
     return jsonb_build_object('role', current_setting('role'), 'account_id', current_setting('credits.account_id'),
-      'member_id', current_setting('credits.member_id'), 'member_role', current_setting('credits.member_role'))`);
+      'member_id', current_setting('credits.member_id'), 'member_role', current_setting('credits.member_role'));
+    create function credits.seen_timeout() returns text language sql stable
+    return current_setting('statement_timeout')`);
   api = await startApi(database.url);
 });
 afterAll(async () => {
@@ -52,7 +63,17 @@ describe('a token', () => {
 
   test.each<[string, () => Promise<string> | string]>([
     ['signed with another secret', () => bearer(sign(SERVICE, { secret }))],
-    ['that has expired', () => bearer(sign(SERVICE, { expires: '1 second ago' }))],
+    ['that has expired', () => bearer(sign(SERVICE, { expires: '10 seconds ago' }))],
+    [
+      'that never expires',
+      () =>
+        bearer(
+          new SignJWT(SERVICE)
+            .setProtectedHeader({ alg: 'HS256' })
+            .sign(new TextEncoder().encode(SECRET)),
+        ),
+    ],
+    ['that is not good yet', () => bearer(sign({ ...SERVICE, nbf: Date.now() / 1000 + 60 }))],
     ['without a signature', () => bearer(none())],
     ['signed by another algorithm', () => bearer(sign(SERVICE, { alg: 'HS512' }))],
     ['that is none', () => bearer('hello')],
@@ -124,10 +145,12 @@ describe('a member', () => {
     expect(tables.length).toBeGreaterThanOrEqual(11);
     for (const { name } of tables) {
       const field = name.replace(/_([a-z])/g, (_: string, letter: string) => letter.toUpperCase());
-      const operation = `{ ${field} { totalCount nodes { accountId } } }`;
+      // Logs are not counted.
+      const counted = !['entries', 'postings'].includes(field);
+      const operation = `{ ${field} { ${counted ? 'totalCount' : ''} nodes { accountId } } }`;
       const accounts = async (claims: Claims) => {
         const result = (await api.data(operation, {}, claims))[field];
-        expect(result.totalCount).toBe(result.nodes.length);
+        if (counted) expect(result.totalCount).toBe(result.nodes.length);
         return new Set(result.nodes.map((row: { accountId: string }) => row.accountId));
       };
       expect([name, await accounts(SERVICE)]).toEqual([name, new Set(['team', 'other'])]);
@@ -149,6 +172,71 @@ describe('a member', () => {
       entry: null,
       plan: { accountsByPlan: { nodes: [{ accountId: 'team' }] } },
     });
+  });
+
+  test('reaches no row of another account by any way through the schema', async () => {
+    const { __schema } = await api.data(
+      '{ __schema { types { name fields { name args { name } type { name ofType { name } } } } } }',
+    );
+    type Field = {
+      name: string;
+      args: { name: string }[];
+      type: { name: string; ofType: { name: string } | null };
+    };
+    const typeOf = ({ type }: Field) => type.name ?? type.ofType?.name;
+    const fields = new Map<string, Field[]>(
+      __schema.types.map(({ name, fields }: { name: string; fields: Field[] }) => [
+        name,
+        fields ?? [],
+      ]),
+    );
+    /** Each way from a type to rows, `steps` relations long, as a selection. */
+    function ways(type: string, steps: number): string[] {
+      if (fields.get(type)?.some(({ name }) => name === 'accountId') === undefined) return [];
+      const own = fields.get(type)?.some(({ name }) => name === 'accountId') ? ['accountId'] : [];
+      if (steps === 0) return own;
+      return [
+        ...own,
+        ...(fields.get(type) ?? []).flatMap((field) => {
+          const target = typeOf(field) ?? '';
+          const isPage = target.endsWith('Connection');
+          const rows = isPage ? target.replace('Connection', '') : target;
+          if (rows === 'Query' || !fields.get(rows)?.length) return [];
+          return ways(rows, steps - 1).map((way) =>
+            isPage ? `${field.name}(first: 20) { nodes { ${way} } }` : `${field.name} { ${way} }`,
+          );
+        }),
+      ];
+    }
+    const pages = (fields.get('Query') ?? []).filter(
+      (field) => typeOf(field)?.endsWith('Connection') && field.name !== 'activity',
+    );
+    let seen = 0;
+    const hidden = ['promotionClaims', 'paymentCustomers'];
+    for (const page of pages.filter(({ name }) => !hidden.includes(name))) {
+      const rows = typeOf(page)?.replace('Connection', '') ?? '';
+      for (const way of ways(rows, 2).filter(
+        (selection) => !hidden.some((name) => selection.includes(name)),
+      )) {
+        const { data, errors } = await api.as(
+          memberOf('team'),
+          `{ ${page.name}(first: 20) { nodes { ${way} } } }`,
+        );
+        // Round and round is too deep.
+        if (errors?.[0].extensions.code === 'LIMIT') continue;
+        expect([way, errors]).toEqual([way, undefined]);
+        const accounts = JSON.stringify(data).match(/(?<="accountId":")[^"]*/g) ?? [];
+        expect([page.name, way, [...new Set(accounts)].filter((id) => id !== 'team')]).toEqual([
+          page.name,
+          way,
+          [],
+        ]);
+        seen += accounts.length;
+      }
+    }
+    expect(seen).toBeGreaterThan(400);
+    // There are no ids that would find any row, whatever it is.
+    expect(fields.get('Query')?.map(({ name }) => name)).not.toContain('node');
   });
 
   const readings: [string, (account: string) => string][] = [
@@ -265,6 +353,49 @@ describe('the claims of a request', () => {
     expect(await seen(SERVICE)).toEqual({
       seenClaims: { role: 'credits_service', account_id: '', member_id: '', member_role: '' },
     });
+  });
+
+  test('cannot be had by asking for them', async () => {
+    const body = {
+      query: SEEN,
+      variables: { role: 'credits_service', 'credits.account_id': 'other' },
+      extensions: { pgSettings: { role: 'credits_service', 'credits.account_id': 'other' } },
+      pgSettings: { role: 'credits_service' },
+      role: 'credits_service',
+    };
+    const token = await sign(
+      memberOf('team', {
+        'credits.account_id': 'other',
+        pgSettings: { role: 'credits_service' },
+        accountId: 'other',
+        aud: 'credits_service',
+        roles: ['credits_service'],
+      }),
+    );
+    const response = await fetch(`${api.url}/graphql?role=credits_service&account_id=other`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${token}`,
+        role: 'credits_service',
+        'x-hasura-role': 'credits_service',
+        'credits.account_id': 'other',
+        'x-credits-account-id': 'other',
+      },
+      body: JSON.stringify(body),
+    });
+    expect(await response.json()).toEqual({
+      data: {
+        seenClaims: { role: 'credits_member', account_id: 'team', member_id: '', member_role: '' },
+      },
+    });
+  });
+
+  test('bring a limit of time to what a member asks, and none to the service', async () => {
+    const timeout = async (claims: Claims) =>
+      (await api.data('{ seenTimeout }', {}, claims)).seenTimeout;
+    expect(await timeout(memberOf('team'))).toBe('10s');
+    expect(await timeout(SERVICE)).toBe('0');
   });
 
   test('do not stay on a pooled connection, also when many share it and some fail', async () => {

@@ -674,8 +674,14 @@ describe('each function, as the service', () => {
   });
 
   test('none is left out', () => {
-    // The first is what pages of activity are read from, the others are the worker's.
-    const hidden = ['entries_matching', 'settle_due', 'top_up_due', 'top_ups_due'];
+    // The first is what pages of activity are read from, the last is for subscriptions, the others are the worker's.
+    const hidden = [
+      'entries_matching',
+      'settle_due',
+      'top_up_due',
+      'top_ups_due',
+      'watch_balances',
+    ];
     expect([...called, ...hidden].sort()).toEqual(Object.keys(functions).sort());
   });
 });

@@ -123,6 +123,28 @@ describe('pages of activity', () => {
     expect(seqs(all)).toEqual(before);
   });
 
+  test('go backwards by the same cursors', async () => {
+    const BACK = `query ($last: Int, $before: Cursor) {
+      activity(accountId: "team", last: $last, before: $before) {
+        nodes { accountId seq }
+        pageInfo { hasPreviousPage startCursor }
+      }
+    }`;
+    const all: number[] = [];
+    for (let before: string | null = null; ; ) {
+      const { activity } = await api.data(BACK, { last: 70, before }, memberOf('team'));
+      all.unshift(...seqs([activity]));
+      if (!activity.pageInfo.hasPreviousPage) break;
+      before = activity.pageInfo.startCursor;
+      await spend('team', 2);
+    }
+    // What was written meanwhile is ahead of the last page, and in it.
+    expect(all).toEqual(await logged());
+    const [{ edges }] = await pages({ first: 10 });
+    const { activity } = await api.data(BACK, { last: 3, before: edges[7].cursor });
+    expect(seqs([activity])).toEqual((await logged()).slice(4, 7));
+  });
+
   test('of another order have other cursors', async () => {
     const { entries } = await api.data(
       '{ entries(condition: { accountId: "team" }, first: 1) { pageInfo { endCursor } } }',

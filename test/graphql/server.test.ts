@@ -1,8 +1,19 @@
 import { randomBytes } from 'node:crypto';
+import {
+  buildSchema,
+  type GraphQLField,
+  type GraphQLInputField,
+  getNamedType,
+  isEnumType,
+  isInputObjectType,
+  isIntrospectionType,
+  isObjectType,
+  isSpecifiedScalarType,
+} from 'postgraphile/graphql';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { StartupError } from '../../src/errors.ts';
 import { printGraphqlSchema, startServer } from '../../src/graphql.ts';
-import { type Api, memberOf, SECRET, SERVICE, sign, startApi } from '../support/api.ts';
+import { type Api, clientOf, memberOf, SECRET, SERVICE, sign, startApi } from '../support/api.ts';
 import { atelierDatabase } from '../support/atelier.ts';
 import { type TestDatabase, verifyAfterEach } from '../support/database.ts';
 import { untilBlockedCount } from '../support/locks.ts';
@@ -31,12 +42,23 @@ async function fieldsOf(type: string): Promise<Field[]> {
   return __type.fields;
 }
 
+/** Keys that are there for the sake of constraints: those of lots point at what explains them, and at a bucket's copies. */
+const NOT_FOLLOWED = ['lot_figures_are_explained_by_a_posting', 'lots_bucket_fkey'];
+
+const singular = (name: string) => name.replace(/ies$/, 'y').replace(/([^s])s$/, '$1');
+
 const camelCase = (name: string) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 
 describe('the schema', () => {
   test('has a query for each function that reads and a mutation for each that writes, and one for a checkout', async () => {
-    // The first is what pages of activity are read from, the others are the worker's.
-    const hidden = ['entries_matching', 'settle_due', 'top_up_due', 'top_ups_due'];
+    // The first is what pages of activity are read from, the last is for subscriptions, the others are the worker's.
+    const hidden = [
+      'entries_matching',
+      'settle_due',
+      'top_up_due',
+      'top_ups_due',
+      'watch_balances',
+    ];
     const rows = await database.query(
       `select proname as name, provolatile = 'v' as writes from pg_proc
        where pronamespace = 'credits'::regnamespace and proname <> all ($1)`,
@@ -65,12 +87,89 @@ describe('the schema', () => {
     for (const { name, description } of functions) {
       expect([name, description]).toEqual([name, comments.get(name)]);
     }
-    for (const type of ['Account', 'Entry', 'Lot', 'QuoteLine']) {
-      const { __type } = await api.data(`{ __type(name: "${type}") { description } }`);
-      expect([type, __type.description]).toEqual([type, expect.stringMatching(/.{20}/)]);
+  });
+
+  test('says of everything what it is: types, fields, arguments and values', async () => {
+    const schema = buildSchema(await printGraphqlSchema(database.url));
+    const bare: string[] = [];
+    const look = (name: string, { description }: { description?: string | null }) => {
+      if ((description ?? '').length < 4) bare.push(name);
+    };
+    const types = Object.values(schema.getTypeMap()).filter(
+      (type) => !isSpecifiedScalarType(type) && !isIntrospectionType(type),
+    );
+    expect(types.length).toBeGreaterThan(200);
+    for (const type of types) {
+      look(type.name, type);
+      if (isEnumType(type)) {
+        for (const value of type.getValues()) look(`${type.name}.${value.name}`, value);
+      }
+      if (!isObjectType(type) && !isInputObjectType(type)) continue;
+      for (const field of Object.values<GraphQLInputField | GraphQLField<unknown, unknown>>(
+        type.getFields(),
+      )) {
+        look(`${type.name}.${field.name}`, field);
+        if (!('args' in field)) continue;
+        for (const argument of field.args)
+          look(`${type.name}.${field.name}(${argument.name}:)`, argument);
+      }
     }
+    expect(bare).toEqual([]);
     const amount = (await fieldsOf('Entry')).find(({ name }) => name === 'amount');
-    expect(amount?.description).toMatch(/.{20}/);
+    expect(amount?.description).toBe('The change, negative when credits leave.');
+  });
+
+  test('leads from each row to those that belong to it, and back', async () => {
+    for (const [type, relations] of Object.entries({
+      Account: [
+        'entries',
+        'holds',
+        'lots',
+        'members',
+        'meters',
+        'purchases',
+        'planByPlan',
+        'rateCardByRateCard',
+        'topUpSetting',
+      ],
+      Entry: ['account', 'hold', 'postings', 'purchase', 'refundedEntry', 'refunds'],
+      Hold: ['account', 'entries', 'holdLots'],
+      HoldLot: ['hold', 'lot'],
+      Lot: ['account', 'holdLots', 'postings', 'purchase'],
+      Member: ['account'],
+      Plan: [
+        'accountsByPendingPlan',
+        'accountsByPlan',
+        'planAllowances',
+        'planFeatures',
+        'planPrices',
+      ],
+      Posting: ['entry', 'lot'],
+      Purchase: ['account', 'entries', 'lots'],
+    })) {
+      const names = (await fieldsOf(type)).map(({ name }) => name);
+      expect([type, names]).toEqual([type, expect.arrayContaining(relations)]);
+    }
+    // Each foreign key can be followed both ways.
+    const rows = await database.query(
+      `select conname, conrelid::regclass::text as "from", confrelid::regclass::text as "to"
+       from pg_constraint where contype = 'f' and connamespace = 'credits'::regnamespace`,
+    );
+    const schema = buildSchema(await printGraphqlSchema(database.url));
+    const typeOf = (table: string) => singular(camelCase(`_${table.replace('credits.', '')}`));
+    const leads = (from: string, to: string) => {
+      const type = schema.getType(from);
+      if (!isObjectType(type)) return `no type ${from}`;
+      return Object.values(type.getFields()).some((field) =>
+        [to, `${to}Connection`].includes(getNamedType(field.type).name),
+      );
+    };
+    const left = rows.filter(({ conname }) => !NOT_FOLLOWED.includes(conname));
+    expect(left.length).toBeGreaterThan(20);
+    for (const { conname, from, to } of left) {
+      expect([conname, leads(typeOf(from), typeOf(to))]).toEqual([conname, true]);
+      expect([conname, leads(typeOf(to), typeOf(from))]).toEqual([conname, true]);
+    }
   });
 
   test('names tables in the plural, and shows nothing but the schema credits', async () => {
@@ -110,6 +209,23 @@ describe('the server', () => {
       // Nothing comes from elsewhere: it works without a network.
       expect(url.origin).toBe(api.url);
       expect((await fetch(url)).status).toBe(200);
+    }
+  });
+
+  test('keeps the schema and GraphiQL to itself where it is told to', async () => {
+    const server = await startServer({
+      connectionString: database.url,
+      port: 0,
+      jwtSecret: SECRET,
+      graphiql: false,
+    });
+    try {
+      const { send, data } = clientOf(server.url);
+      expect((await fetch(server.url, { headers: { accept: 'text/html' } })).status).toBe(404);
+      expect((await send('{ __schema { queryType { name } } }', {}, null)).status).toBe(401);
+      expect(await data('{ __typename }')).toEqual({ __typename: 'Query' });
+    } finally {
+      await server.stop();
     }
   });
 

@@ -290,6 +290,7 @@ const FUNCTIONS: Record<
   entries_matching: ['reader', { account_id: 'team' }],
   features: ['reader', { account_id: 'team' }],
   rates: ['reader', { account_id: 'team' }],
+  watch_balances: ['reader', { account_id: 'team' }],
   verify: ['auditor', { account_id: 'team' }],
   open_account: ['service', { account_id: 'team' }],
   cancel_subscription: ['service', { account_id: 'team' }],
