@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import type { ClientBase, Pool } from 'pg';
 import { describe, expect, test } from 'vitest';
 import { type Row, withNumbers } from '../support/calls.ts';
+import { creditsError } from '../support/database.ts';
 import { backendPid, untilBlocked } from '../support/locks.ts';
 import { runs } from '../support/runs.ts';
-import { account, refused, workshop } from '../support/workshop.ts';
+import { account, workshop } from '../support/workshop.ts';
 
 const shop = workshop();
 
@@ -291,9 +292,10 @@ async function spendOne(request: Request): Promise<Row[]> {
       status: 'ok',
       error_code: null,
       error_detail: null,
+      error_hint: null,
     }));
   } catch (error) {
-    const { code, ...detail } = await refused(Promise.reject(error));
+    const { code, detail, hint } = await creditsError(Promise.reject(error));
     return [
       {
         account_id: request.account_id,
@@ -305,6 +307,7 @@ async function spendOne(request: Request): Promise<Row[]> {
         status: 'refused',
         error_code: code,
         error_detail: detail,
+        error_hint: hint,
         seq: null,
         unit: null,
         kind: null,
