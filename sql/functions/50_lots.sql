@@ -5,8 +5,14 @@ returns boolean
 language sql immutable
 return lot.starts_at <= at and (lot.expires_at is null or lot.expires_at > at);
 
--- THE DRAW ORDER: the bucket's order (included first), lower priority, sooner expiry (never is last), free before paid,
--- granted earlier, lot_id.
+-- THE DRAW ORDER, as what a lot is sorted by: the bucket's order (included first), lower priority, sooner expiry (never is
+-- last), free before paid, granted earlier, lot_id.
+create or replace function credits_private.draw_place(lot credits.lots)
+returns credits_private.draw_place
+language sql immutable
+return (lot.draw_order, lot.priority, coalesce(lot.expires_at, 'infinity'), coalesce(lot.price, 0) > 0, lot.starts_at,
+  lot.lot_id)::credits_private.draw_place;
+
 create or replace function credits_private.in_draw_order(lots credits.lots[])
 returns credits.lots[]
 language plpgsql stable
@@ -15,9 +21,7 @@ begin
   if cardinality(lots) < 2 then
     return lots;
   end if;
-  return array(
-    select l from unnest(lots) l
-    order by l.draw_order, l.priority, l.expires_at nulls last, coalesce(l.price, 0) > 0, l.starts_at, l.lot_id);
+  return array(select l from unnest(lots) l order by credits_private.draw_place(l));
 end
 $$;
 

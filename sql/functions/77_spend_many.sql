@@ -105,15 +105,20 @@ begin
     select * from credits_private.price_jobs(requests, accounts, at)
   ),
   request as materialized (
-    select n.index, r.account_id, r.operation, coalesce(r.usage, '{}') as usage, r.idempotency_key, r.member_id, r.metadata,
-      j.prices,
-      j.prices is null
+    select n.index, (n.request).account_id, (n.request).operation, coalesce((n.request).usage, '{}') as usage,
+      (n.request).idempotency_key, (n.request).member_id, (n.request).max_amount, (n.request).metadata
+    from credits_private.numbered(requests) n
+  ),
+  priced as materialized (
+    select r.index, r.account_id, j.prices,
+      -- Whatever needs a second look makes the account's requests go one by one.
+      bool_or(
+        j.prices is null
         or a.next_due_at <= at or not a.additional_enabled or a.additional_period_limit is not null
         or length(r.idempotency_key) not between 1 and 255 or length(r.member_id) not between 1 and 255
         or (r.max_amount is not null and not credits_private.is_at_most(j.prices, r.max_amount))
         or (r.idempotency_key is not null and (
-          count(*) over (partition by r.account_id, r.idempotency_key) > 1
-          or exists (
+          exists (
             select from credits.entries e where e.account_id = r.account_id and e.idempotency_key = r.idempotency_key)
           or exists (
             select from credits.holds h where h.account_id = r.account_id and h.idempotency_key = r.idempotency_key)
@@ -121,24 +126,25 @@ begin
             select from credits.purchases p where p.account_id = r.account_id and p.idempotency_key = r.idempotency_key)))
         or (r.member_id is not null and exists (
           select from credits.members m
-          where m.account_id = r.account_id and m.member_id = r.member_id and m.period_cap is not null)) as special
-    from credits_private.numbered(requests) n
-    cross join lateral (select (n.request).*) r
+          where m.account_id = r.account_id and m.member_id = r.member_id and m.period_cap is not null))
+      ) over (partition by r.account_id) or k.is_repeated as is_special
+    from request r
     join unnest(accounts) a on a.account_id = r.account_id
     left join credits.top_up_settings t on t.account_id = r.account_id
     left join job j on j.rate_card = a.rate_card and j.plan is not distinct from a.plan
-      and j.top_ups = coalesce(t.enabled, false) and j.operation = r.operation and j.usage = coalesce(r.usage, '{}')
-  ),
-  plain as (
-    select * from (select r.*, bool_or(r.special) over (partition by r.account_id) as account_is_special from request r) r
-    where not r.account_is_special
+      and j.top_ups = coalesce(t.enabled, false) and j.operation = r.operation and j.usage = r.usage
+    join (
+      select r.account_id, count(r.idempotency_key) > count(distinct r.idempotency_key) as is_repeated
+      from request r group by r.account_id
+    ) k on k.account_id = r.account_id
   ),
   -- A line for each request and unit. Those of an account and unit lie end to end, this one over (upto - amount, upto].
   charge as materialized (
-    select r.*, p.unit, p.amount, p.breakdown,
+    select r.index, r.account_id, p.ordinality as place, p.unit, p.amount,
       sum(p.amount) over (partition by r.account_id, p.unit order by r.index) as upto,
       row_number() over (partition by r.account_id order by r.index, p.ordinality) as number
-    from plain r cross join unnest(r.prices) with ordinality p
+    from priced r cross join unnest(r.prices) with ordinality p
+    where not r.is_special
   ),
   last as materialized (
     select a.account_id, coalesce(e.seq, 0) as seq, coalesce(e.occurred_at <= at, true) as is_past
@@ -149,27 +155,24 @@ begin
   -- The account's lots in draw order, end to end likewise.
   lot as materialized (
     select l.account_id, l.lot_id, l.unit, l.counts_as, l.granted, l.spent, l.forfeited, l.version, u.available,
-      sum(u.available) over (partition by l.account_id, l.unit order by l.ordinality) as upto,
+      sum(u.available) over (partition by l.account_id, l.unit order by credits_private.draw_place(l)) as upto,
       sum(l.granted - l.spent - l.forfeited) over (partition by l.account_id, l.unit) as balance
     from last a
-    cross join unnest(credits_private.in_draw_order(array(
-      select l from credits.lots l where l.account_id = a.account_id and l.open))) with ordinality l
+    join credits.lots l on l.account_id = a.account_id and l.open
     cross join lateral (
       select case when l.starts_at <= at and coalesce(l.expires_at > at, true) then l.available else 0 end as available) u
   ),
-  unit as (
-    select l.account_id, l.unit, l.balance, max(l.upto) as available from lot l group by l.account_id, l.unit, l.balance
-  ),
   paid as materialized (
-    select c.*, a.seq + c.number as seq, coalesce(u.balance, 0) - c.upto as balance_after
+    select c.index, c.place, c.account_id, c.unit, c.amount, c.upto, c.seq, c.balance - c.upto as balance_after
     from (
-      select c.*, bool_and(c.upto <= coalesce(u.available, 0) and a.is_past) over (partition by c.account_id) as account_pays
+      select c.*, a.seq + c.number as seq, coalesce(u.balance, 0) as balance,
+        bool_and(c.upto <= coalesce(u.available, 0) and a.is_past) over (partition by c.account_id) as account_pays
       from charge c
       join last a on a.account_id = c.account_id
-      left join unit u on u.account_id = c.account_id and u.unit = c.unit
+      left join (
+        select l.account_id, l.unit, max(l.balance) as balance, max(l.upto) as available from lot l group by l.account_id, l.unit
+      ) u on u.account_id = c.account_id and u.unit = c.unit
     ) c
-    join last a on a.account_id = c.account_id
-    left join unit u on u.account_id = c.account_id and u.unit = c.unit
     where c.account_pays
   ),
   slice as materialized (
@@ -179,19 +182,20 @@ begin
     join lot l on l.account_id = c.account_id and l.unit = c.unit
       and l.upto > c.upto - c.amount and c.upto > l.upto - l.available
   ),
-  split as (
-    select s.account_id, s.seq, coalesce(sum(s.taken) filter (where s.counts_as = 'included'), 0) as included
-    from slice s group by s.account_id, s.seq
-  ),
   entry as (
     insert into credits.entries (
       account_id, seq, unit, kind, operation, amount, included, additional, balance_after, member_id, usage, breakdown,
       idempotency_key, occurred_at, recorded_at, metadata)
-    select c.account_id, c.seq, c.unit, 'usage', c.operation, -c.amount, -coalesce(s.included, 0),
-      coalesce(s.included, 0) - c.amount, c.balance_after, c.member_id, c.usage, c.breakdown, c.idempotency_key, at, at,
-      c.metadata
+    select c.account_id, c.seq, c.unit, 'usage', r.operation, -c.amount, -coalesce(s.included, 0),
+      coalesce(s.included, 0) - c.amount, c.balance_after, r.member_id, r.usage, p.prices[c.place].breakdown, r.idempotency_key,
+      at, at, r.metadata
     from paid c
-    left join split s on s.account_id = c.account_id and s.seq = c.seq
+    join request r on r.index = c.index
+    join priced p on p.index = c.index
+    left join (
+      select s.account_id, s.seq, sum(s.taken) filter (where s.counts_as = 'included') as included
+      from slice s group by s.account_id, s.seq
+    ) s on s.account_id = c.account_id and s.seq = c.seq
     returning *
   ),
   posting as (
@@ -209,7 +213,7 @@ begin
     ) s
     where l.account_id = s.account_id and l.lot_id = s.lot_id
   )
-  select array_agg(credits_private.spend_result(c.index, 'ok', e.*) order by c.index, c.number) into results
+  select array_agg(credits_private.spend_result(c.index, 'ok', e.*) order by c.seq) into results
   from entry e
   join paid c on c.account_id = e.account_id and c.seq = e.seq;
 
@@ -240,8 +244,8 @@ begin
     select r.account_id from unnest(requests) r where r.account_id is not null
     group by r.account_id order by r.account_id collate "C")
   loop
-    select a.* into account from credits.accounts a where a.account_id = one for no key update;
-    if found then
+    account := credits_private.lock_account(one, must_exist => false);
+    if account.account_id is not null then
       if account.next_due_at <= credits_private.now() then
         account := credits_private.settled(account, credits_private.account_time(one));
       end if;

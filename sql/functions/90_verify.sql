@@ -33,6 +33,15 @@ from (
 ) e
 where e.occurred_at < e.previous
 union all
+-- An entry belongs to an account, and a posting to a lot.
+select e.account_id, 'entry_of_no_account', jsonb_build_object('seq', e.seq)
+from credits.entries e
+where not exists (select from credits.accounts a where a.account_id = e.account_id)
+union all
+select p.account_id, 'posting_of_no_lot', jsonb_build_object('seq', p.seq, 'lot_id', p.lot_id)
+from credits.postings p
+where not exists (select from credits.lots l where l.account_id = p.account_id and l.lot_id = p.lot_id)
+union all
 -- A balance is the running sum of the amounts.
 select e.account_id, 'balance_is_not_the_running_sum',
   jsonb_build_object('seq', e.seq, 'unit', e.unit, 'balance_after', e.balance_after, 'sum', e.running)

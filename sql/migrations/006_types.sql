@@ -74,6 +74,10 @@ comment on column credits.violation.detail is 'Where, and the figures that disag
 -- The price of a job in one unit. See functions/rating.
 create type credits_private.price as (unit text, amount numeric, breakdown jsonb);
 
+-- What lots are sorted by when they are drawn. See functions/lots.
+create type credits_private.draw_place as (
+  draw_order smallint, priority int, expires_at timestamptz, paid boolean, starts_at timestamptz, lot_id bigint);
+
 -- A job that several requests ask for, with its price. See functions/spend_many.
 create type credits_private.priced_job as (
   rate_card text, plan text, top_ups boolean, operation text, usage jsonb, prices credits_private.price[]);
