@@ -5,9 +5,28 @@ returns boolean
 language sql immutable
 return lot.starts_at <= at and (lot.expires_at is null or lot.expires_at > at);
 
--- THE DRAW ORDER. Which lots an amount of a unit is taken from, and how much from each: the bucket's order (included
--- first), lower priority, sooner expiry (never is last), free before paid, granted earlier, lot_id. Of additional lots no
--- more than additional_allowed is taken, when that is given. Comes to less than the amount where there is less.
+-- THE DRAW ORDER, as what a lot is sorted by: the bucket's order (included first), lower priority, sooner expiry (never is
+-- last), free before paid, granted earlier, lot_id.
+create or replace function credits_private.draw_place(lot credits.lots)
+returns credits_private.draw_place
+language sql immutable
+return (lot.draw_order, lot.priority, coalesce(lot.expires_at, 'infinity'), coalesce(lot.price, 0) > 0, lot.starts_at,
+  lot.lot_id)::credits_private.draw_place;
+
+create or replace function credits_private.in_draw_order(lots credits.lots[])
+returns credits.lots[]
+language plpgsql stable
+as $$
+begin
+  if cardinality(lots) < 2 then
+    return lots;
+  end if;
+  return array(select l from unnest(lots) l order by credits_private.draw_place(l));
+end
+$$;
+
+-- Which lots an amount of a unit is taken from, and how much from each, in draw order. Of additional lots no more than
+-- additional_allowed is taken, when that is given. Comes to less than the amount where there is less.
 create or replace function credits_private.draw(
   lots credits.lots[], unit text, amount numeric, at timestamptz, additional_allowed numeric)
 returns credits_private.slice[]
@@ -15,16 +34,12 @@ language plpgsql stable
 as $$
 declare
   slices credits_private.slice[] := '{}';
-  lot record;
+  lot credits.lots;
   taken numeric;
 begin
-  for lot in
-    select l.lot_id, l.available, l.counts_as
-    from unnest(lots) l
-    where l.unit = draw.unit and l.available > 0 and l.starts_at <= at and (l.expires_at is null or l.expires_at > at)
-    order by l.draw_order, l.priority, l.expires_at nulls last, coalesce(l.price, 0) > 0, l.starts_at, l.lot_id
-  loop
+  foreach lot in array credits_private.in_draw_order(lots) loop
     exit when amount <= 0;
+    continue when lot.unit <> unit or lot.available <= 0 or not credits_private.usable(lot, at);
     taken := least(lot.available, amount);
     if lot.counts_as = 'additional' and additional_allowed is not null then
       taken := least(taken, additional_allowed);

@@ -97,7 +97,8 @@ begin
   foreach slice in array slices loop
     ordinal := ordinal + 1;
     update credits.lots l
-    set spent = l.spent + slice.spent, forfeited = l.forfeited + slice.forfeited, version = l.version + 1
+    set spent = l.spent + slice.spent, forfeited = l.forfeited + slice.forfeited, version = l.version + 1,
+      open = l.granted - l.spent - l.forfeited > slice.spent + slice.forfeited
     where l.account_id = entry.account_id and l.lot_id = slice.lot_id
     returning l.version, l.granted, l.spent, l.forfeited into figures;
     insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)

@@ -1,7 +1,8 @@
 -- Beginning to write: the lock, the time, and what has fallen due.
 
--- Locks an account for the rest of the transaction; every writer of the account comes through here first. PC404.
-create or replace function credits_private.lock_account(account_id text)
+-- Locks an account for the rest of the transaction; every writer of the account comes through here first. PC404, unless it
+-- need not exist: then null.
+create or replace function credits_private.lock_account(account_id text, must_exist boolean default true)
 returns credits.accounts
 language plpgsql volatile
 as $$
@@ -9,7 +10,7 @@ declare
   account credits.accounts;
 begin
   select a.* into account from credits.accounts a where a.account_id = lock_account.account_id for no key update;
-  if not found then
+  if not found and must_exist then
     perform credits_private.fail_not_found('account', account_id, 'Open it with credits.open_account.');
   end if;
   if account.watched_until is not null then

@@ -86,6 +86,9 @@ as $$
 declare
   cap numeric;
 begin
+  if member_id is null then
+    return null;
+  end if;
   select m.period_cap into cap from credits.members m
   where m.account_id = account.account_id and m.member_id = member_allowed.member_id;
   if cap is null or unit <> credits_private.main_unit(account.rate_card) then
@@ -110,10 +113,9 @@ as $$
 declare
   unmet credits.gates;
 begin
-  if not exists (
-    select from unnest(items) i
-    join credits.operations o on o.rate_card = account.rate_card and o.operation = i.operation
-    where o.gate_count > 0) then
+  -- Most operations have none, and a spend is mostly of one operation.
+  if cardinality(items) = 1 and not exists (
+    select from credits.gates g where g.rate_card = account.rate_card and g.operation = items[1].operation) then
     return null;
   end if;
   select g.* into unmet
@@ -146,58 +148,47 @@ begin
 end
 $$;
 
--- What stands between an account and an amount: the first of the limits, or null. available: what it could draw.
-create or replace function credits_private.limits(
-  account credits.accounts, lots credits.lots[], unit text, amount numeric, member_id text, at timestamptz,
-  pending credits_private.due_event[], out available numeric, out blocked_by text)
+-- What stands between an account and a price, and how much could be drawn: the line that a quote shows. account and lots as
+-- they stand at the instant; pending: what happened until then and is not written down.
+create or replace function credits_private.assess(
+  account credits.accounts, lots credits.lots[], gate credits.gates, price credits_private.price, member_id text,
+  at timestamptz, pending credits_private.due_event[] default '{}')
+returns credits.quote_line
 language plpgsql stable
 as $$
 declare
-  included numeric;
-  additional numeric;
-  additional_allowed numeric := credits_private.additional_allowed(account, unit, at, pending);
-  member_allowed numeric := credits_private.member_allowed(account, member_id, unit, at);
+  line credits.quote_line;
+  lot credits.lots;
+  included numeric := 0;
+  additional numeric := 0;
+  additional_allowed numeric := credits_private.additional_allowed(account, price.unit, at, pending);
+  member_allowed numeric := credits_private.member_allowed(account, member_id, price.unit, at);
 begin
-  select coalesce(sum(l.available) filter (where l.counts_as = 'included'), 0),
-    coalesce(sum(l.available) filter (where l.counts_as = 'additional'), 0)
-  into included, additional
-  from unnest(lots) l
-  where l.unit = limits.unit and credits_private.usable(l, at);
+  foreach lot in array lots loop
+    if lot.unit = price.unit and credits_private.usable(lot, at) then
+      if lot.counts_as = 'included' then
+        included := included + lot.available;
+      else
+        additional := additional + lot.available;
+      end if;
+    end if;
+  end loop;
 
-  available := least(included + least(additional, additional_allowed), member_allowed);
-  blocked_by := case
-    when amount <= available then null
-    when amount > included + additional then 'insufficient_credits'
-    when amount > included + additional_allowed and not account.additional_enabled then 'additional_paused'
-    when amount > included + additional_allowed then 'period_limit'
+  line.unit := price.unit;
+  line.amount := price.amount;
+  line.available := round(
+    least(included + least(additional, additional_allowed), member_allowed), scale(price.amount));
+  line.blocked_by := case
+    when gate.gate_id is not null then gate.requires || '_required'
+    when price.amount <= line.available then null
+    when price.amount > included + additional then 'insufficient_credits'
+    when price.amount > included + additional_allowed and not account.additional_enabled then 'additional_paused'
+    when price.amount > included + additional_allowed then 'period_limit'
     else 'member_cap'
   end;
-end
-$$;
-
--- What blocks a job of these prices, and how much could be drawn: one row a unit. account and lots as they stand at the
--- instant; pending: what happened until then and is not written down.
-create or replace function credits_private.assess(
-  account credits.accounts, lots credits.lots[], gate credits.gates, prices credits_private.price[], member_id text,
-  at timestamptz, pending credits_private.due_event[] default '{}')
-returns setof credits.quote_line
-language plpgsql stable
-as $$
-declare
-  price credits_private.price;
-  line credits.quote_line;
-  limits record;
-begin
-  foreach price in array prices loop
-    limits := credits_private.limits(account, lots, price.unit, price.amount, member_id, at, pending);
-    line.unit := price.unit;
-    line.amount := price.amount;
-    line.available := round(limits.available, scale(price.amount));
-    line.blocked_by := coalesce(gate.requires || '_required', limits.blocked_by);
-    line.affordable := line.blocked_by is null;
-    line.breakdown := price.breakdown;
-    return next line;
-  end loop;
+  line.affordable := line.blocked_by is null;
+  line.breakdown := price.breakdown;
+  return line;
 end
 $$;
 
@@ -209,30 +200,37 @@ comment on function credits.item(text, jsonb) is
   'An operation with its usage, for quote_items and spend_items: array[credits.item(''upload'', ''{"asset":"video"}''), ...].';
 
 create or replace function credits_private.quote(account_id text, items credits.item[])
-returns setof credits.quote_line
+returns credits.quote_line[]
 language plpgsql stable
 as $$
 declare
   account credits.accounts := credits_private.visible_account(account_id);
   at timestamptz := credits_private.account_time(account_id);
-  present credits_private.projection := credits_private.project(account, at);
   top_ups boolean := credits_private.top_ups_enabled(account_id);
-  gate credits.gates := credits_private.unmet_gate(present.account, top_ups, items);
+  member_id text := credits_private.claim('member_id');
+  present credits_private.projection;
+  gate credits.gates;
   prices credits_private.price[];
+  price credits_private.price;
+  lines credits.quote_line[] := '{}';
 begin
+  present := credits_private.project(account, at);
+  account := present.account;
+  gate := credits_private.unmet_gate(account, top_ups, items);
   if gate.gate_id is null then
-    prices := credits_private.rate_items(account.rate_card, (present.account).plan, top_ups, items, at);
+    prices := credits_private.rate_items(account.rate_card, account.plan, top_ups, items, at);
   else
     begin
-      prices := credits_private.rate_items(account.rate_card, (present.account).plan, top_ups, items, at);
+      prices := credits_private.rate_items(account.rate_card, account.plan, top_ups, items, at);
     exception when sqlstate 'PC422' then
       -- There may be no price for those who do not pass the gate: then the gate is the answer.
-      perform credits_private.refuse_gate(present.account, gate);
+      perform credits_private.refuse_gate(account, gate);
     end;
   end if;
-  return query
-    select * from credits_private.assess(
-      present.account, present.lots, gate, prices, credits_private.claim('member_id'), at, present.events);
+  foreach price in array prices loop
+    lines := lines || credits_private.assess(account, present.lots, gate, price, member_id, at, present.events);
+  end loop;
+  return lines;
 end
 $$;
 
@@ -243,7 +241,7 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
-  return query select * from credits_private.quote(account_id, items);
+  return query select * from unnest(credits_private.quote(account_id, items));
 end
 $$;
 comment on function credits.quote_items(text, credits.item[]) is
@@ -256,7 +254,7 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
-  return query select * from credits_private.quote(account_id, array[credits.item(operation, usage)]);
+  return query select * from unnest(credits_private.quote(account_id, array[credits.item(operation, usage)]));
 end
 $$;
 comment on function credits.quote(text, text, jsonb) is

@@ -1,6 +1,9 @@
 -- Spending. One path for all of it, and for holds:
 --
---   lock ──> replay, if the key is known ──> admit: settle what is due, price, limits, refuse ──> draw ──> post
+--   lock ──> replay, if the key is known ──> settle what is due ──> gates, price ──> draw, or refuse ──> post
+--
+-- What a statement costs is mostly its setting up, and an index's one row is the cheapest: so this path asks many small
+-- questions rather than a few large ones. sql/README.md says what was measured.
 
 -- The labels and keys that a caller may give. PC422.
 create or replace function credits_private.check_labels(idempotency_key text, member_id text)
@@ -44,6 +47,25 @@ begin
 end
 $$;
 
+-- Keys are one namespace per account, over all functions that take one. Called under the account's lock.
+create or replace function credits_private.key_is_new(account_id text, idempotency_key text)
+returns boolean
+language plpgsql stable
+as $$
+begin
+  return not (
+    exists (
+      select from credits.entries e
+      where e.account_id = key_is_new.account_id and e.idempotency_key = key_is_new.idempotency_key)
+    or exists (
+      select from credits.holds h
+      where h.account_id = key_is_new.account_id and h.idempotency_key = key_is_new.idempotency_key)
+    or exists (
+      select from credits.purchases p
+      where p.account_id = key_is_new.account_id and p.idempotency_key = key_is_new.idempotency_key));
+end
+$$;
+
 -- original: what the key was used for. PC409.
 create or replace function credits_private.fail_key_reused(idempotency_key text, original jsonb)
 returns void
@@ -55,18 +77,17 @@ begin
 end
 $$;
 
--- Keys are one namespace per account. Refuses a key that another family of functions has used: a family finds its own
--- before it asks. Called under the account's lock. PC409.
+-- Refuses a key that another family of functions has used: a family finds its own before it asks. PC409.
 create or replace function credits_private.check_key_is_new(account_id text, idempotency_key text)
 returns void
 language plpgsql stable
 as $$
-declare
-  original jsonb;
 begin
-  select k.original into original
-  from (
-    select jsonb_build_object('kind', e.kind, 'seq', e.seq) as original from credits.entries e
+  if credits_private.key_is_new(account_id, idempotency_key) then
+    return;
+  end if;
+  perform credits_private.fail_key_reused(idempotency_key, (
+    select jsonb_build_object('kind', e.kind, 'seq', e.seq) from credits.entries e
     where e.account_id = check_key_is_new.account_id and e.idempotency_key = check_key_is_new.idempotency_key
     union all
     select jsonb_build_object('kind', 'hold', 'hold_id', h.hold_id) from credits.holds h
@@ -74,11 +95,7 @@ begin
     union all
     select jsonb_build_object('kind', 'purchase', 'purchase_id', p.purchase_id) from credits.purchases p
     where p.account_id = check_key_is_new.account_id and p.idempotency_key = check_key_is_new.idempotency_key
-  ) k
-  limit 1;
-  if found then
-    perform credits_private.fail_key_reused(idempotency_key, original);
-  end if;
+    limit 1));
 end
 $$;
 
@@ -155,55 +172,54 @@ begin
 end
 $$;
 
--- Settles a locked account and prices a job for it, unless a gate bars it. What is returned is all that drawing it needs.
--- PC403, PC404, PC409 price above max_amount, PC422.
-create or replace function credits_private.admit(
-  account credits.accounts, items credits.item[], member_id text, max_amount numeric)
-returns credits_private.admission
-language plpgsql volatile
+-- What a job costs an account, unless a gate bars it. PC403, PC404, PC409 price above max_amount, PC422.
+create or replace function credits_private.price_job(
+  account credits.accounts, top_ups boolean, items credits.item[], max_amount numeric, at timestamptz)
+returns credits_private.price[]
+language plpgsql stable
 as $$
 declare
-  admission credits_private.admission;
   gate credits.gates;
+  prices credits_private.price[];
 begin
-  admission.at := credits_private.account_time(account.account_id);
-  admission.account := credits_private.settled(account, admission.at);
-  admission.top_ups := credits_private.top_ups_enabled(account.account_id);
-  gate := credits_private.unmet_gate(admission.account, admission.top_ups, items);
+  gate := credits_private.unmet_gate(account, top_ups, items);
   if gate.gate_id is not null then
-    perform credits_private.refuse_gate(admission.account, gate);
+    perform credits_private.refuse_gate(account, gate);
   end if;
-  admission.prices := credits_private.rate_items(
-    account.rate_card, (admission.account).plan, admission.top_ups, items, admission.at);
-  perform credits_private.check_max_amount(max_amount, admission.prices);
-  admission.lots := array(select l from credits.lots l where l.account_id = account.account_id and l.open);
-  return admission;
+  prices := credits_private.rate_items(account.rate_card, account.plan, top_ups, items, at);
+  if max_amount is not null then
+    perform credits_private.check_max_amount(max_amount, prices);
+  end if;
+  return prices;
 end
 $$;
 
 -- The slices of a price, within all limits. Where they do not reach it, a refusal with the reason that a quote would show.
 -- PC402, PC403.
 create or replace function credits_private.draw_price(
-  admission credits_private.admission, price credits_private.price, member_id text)
+  account credits.accounts, price credits_private.price, member_id text, at timestamptz)
 returns credits_private.slice[]
 language plpgsql stable
 as $$
 declare
+  lots credits.lots[] := array(
+    select l from credits.lots l where l.account_id = account.account_id and l.unit = price.unit and l.open);
   slices credits_private.slice[];
   slice credits_private.slice;
-  drawn numeric := 0;
-  line credits.quote_line;
+  additional_allowed numeric;
+  missing numeric := price.amount;
 begin
-  slices := credits_private.draw(admission.lots, price.unit, price.amount, admission.at,
-    credits_private.additional_allowed(admission.account, price.unit, admission.at));
+  if not account.additional_enabled or account.additional_period_limit is not null then
+    additional_allowed := credits_private.additional_allowed(account, price.unit, at);
+  end if;
+  slices := credits_private.draw(lots, price.unit, price.amount, at, additional_allowed);
   foreach slice in array slices loop
-    drawn := drawn + slice.spent;
+    missing := missing - slice.spent;
   end loop;
-  if drawn < price.amount
-    or price.amount > credits_private.member_allowed(admission.account, member_id, price.unit, admission.at) then
-    select * into line from credits_private.assess(
-      admission.account, admission.lots, null, array[price], member_id, admission.at);
-    perform credits_private.refuse(admission.account, line, member_id);
+  if missing > 0
+    or (member_id is not null and price.amount > credits_private.member_allowed(account, member_id, price.unit, at)) then
+    perform credits_private.refuse(
+      account, credits_private.assess(account, lots, null, price, member_id, at), member_id);
   end if;
   return slices;
 end
@@ -211,51 +227,73 @@ $$;
 
 create or replace function credits_private.charge(
   account_id text, items credits.item[], idempotency_key text, member_id text, max_amount numeric, metadata jsonb)
-returns setof credits.entries
+returns credits.entries[]
 language plpgsql volatile
 as $$
 declare
   account credits.accounts;
+  at timestamptz;
   request record;
-  original credits.entries;
-  admission credits_private.admission;
-  price credits_private.price;
+  entries credits.entries[];
   entry credits.entries;
+  top_ups boolean;
+  price credits_private.price;
 begin
   perform credits_private.check_labels(idempotency_key, member_id);
   request := credits_private.logged(items);
   account := credits_private.lock_account(account_id);
-
   if idempotency_key is not null then
-    for original in
-      select e.* from credits.entries e
-      where e.account_id = charge.account_id and e.idempotency_key = charge.idempotency_key
-      order by e.seq
-    loop
-      if original.kind <> 'usage'
-        or (original.operation, original.usage, original.member_id) is distinct from (request.operation, request.usage, member_id) then
-        perform credits_private.fail_key_reused(idempotency_key, jsonb_build_object('kind', original.kind, 'seq', original.seq));
-      end if;
-      return next original;
-    end loop;
-    if found then
-      return;
+    entries := credits_private.earlier_charge(account_id, idempotency_key, request.operation, request.usage, member_id);
+    if entries <> '{}' then
+      return entries;
     end if;
-    perform credits_private.check_key_is_new(account_id, idempotency_key);
   end if;
 
-  admission := credits_private.admit(account, items, member_id, max_amount);
-  foreach price in array admission.prices loop
-    entry := credits_private.new_entry(account_id, price.unit, 'usage', admission.at);
+  at := credits_private.account_time(account_id);
+  account := credits_private.settled(account, at);
+  top_ups := credits_private.top_ups_enabled(account_id);
+  foreach price in array credits_private.price_job(account, top_ups, items, max_amount, at) loop
+    entry := credits_private.new_entry(account_id, price.unit, 'usage', at);
     entry.operation := request.operation;
     entry.usage := request.usage;
     entry.member_id := member_id;
     entry.breakdown := price.breakdown;
     entry.idempotency_key := idempotency_key;
     entry.metadata := metadata;
-    return next credits_private.post(entry, credits_private.draw_price(admission, price, member_id));
+    entries := entries || credits_private.post(entry, credits_private.draw_price(account, price, member_id, at));
   end loop;
-  perform credits_private.top_up_if_low(admission.account, admission.at);
+  if top_ups then
+    perform credits_private.top_up_if_low(account, at);
+  end if;
+  return entries;
+end
+$$;
+
+-- What the same request was charged before, by its key; empty if the key is new. Called under the account's lock.
+-- PC409 if the key was used for anything else.
+create or replace function credits_private.earlier_charge(
+  account_id text, idempotency_key text, operation text, usage jsonb, member_id text)
+returns credits.entries[]
+language plpgsql stable
+as $$
+declare
+  entries credits.entries[];
+begin
+  if credits_private.key_is_new(account_id, idempotency_key) then
+    return '{}';
+  end if;
+  entries := array(
+    select e from credits.entries e
+    where e.account_id = earlier_charge.account_id and e.idempotency_key = earlier_charge.idempotency_key
+    order by e.seq);
+  if entries = '{}' then
+    perform credits_private.check_key_is_new(account_id, idempotency_key);
+  elsif entries[1].kind <> 'usage' or (entries[1].operation, entries[1].usage, entries[1].member_id)
+      is distinct from (operation, usage, member_id) then
+    perform credits_private.fail_key_reused(
+      idempotency_key, jsonb_build_object('kind', entries[1].kind, 'seq', entries[1].seq));
+  end if;
+  return entries;
 end
 $$;
 
@@ -269,8 +307,8 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
   perform credits_private.check_service();
-  return query select * from credits_private.charge(
-    account_id, credits_private.items(items), idempotency_key, member_id, max_amount, metadata);
+  return query select * from unnest(credits_private.charge(
+    account_id, credits_private.items(items), idempotency_key, member_id, max_amount, metadata));
 end
 $$;
 comment on function credits.spend_items(text, credits.item[], text, text, numeric, jsonb) is
@@ -286,8 +324,8 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
   perform credits_private.check_service();
-  return query select * from credits_private.charge(
-    account_id, array[credits.item(operation, usage)], idempotency_key, member_id, max_amount, metadata);
+  return query select * from unnest(credits_private.charge(
+    account_id, array[credits.item(operation, usage)], idempotency_key, member_id, max_amount, metadata));
 end
 $$;
 comment on function credits.spend(text, text, jsonb, text, text, numeric, jsonb) is

@@ -7,10 +7,12 @@ returns setof credits.holds
 language plpgsql volatile
 as $$
 declare
+  present credits_private.writing;
   account credits.accounts;
+  at timestamptz;
+  top_ups boolean;
   request record;
   original credits.holds;
-  admission credits_private.admission;
   price credits_private.price;
   slices credits_private.slice[];
   new_hold_id bigint;
@@ -22,7 +24,9 @@ begin
   end if;
   request := credits_private.logged(items);
   -- A hold that is over is over, also for a repetition of its request.
-  account := (credits_private.begin_writing(account_id)).account;
+  present := credits_private.begin_writing(account_id);
+  account := present.account;
+  at := present.at;
 
   if idempotency_key is not null then
     for original in
@@ -41,19 +45,19 @@ begin
     perform credits_private.check_key_is_new(account_id, idempotency_key);
   end if;
 
-  admission := credits_private.admit(account, items, member_id, max_amount);
+  top_ups := credits_private.top_ups_enabled(account_id);
   -- A day is a day wherever the caller's session says that it is: days are counted in UTC.
-  hold_ends_at := date_add(admission.at, expires_in, 'UTC');
+  hold_ends_at := date_add(at, expires_in, 'UTC');
   select coalesce(max(h.hold_id), 0) + 1 into new_hold_id from credits.holds h where h.account_id = hold.account_id;
 
-  foreach price in array admission.prices loop
-    slices := credits_private.draw_price(admission, price, member_id);
+  foreach price in array credits_private.price_job(account, top_ups, items, max_amount, at) loop
+    slices := credits_private.draw_price(account, price, member_id, at);
     insert into credits.holds (
       account_id, hold_id, unit, amount, operation, usage, breakdown, plan, top_ups, member_id, idempotency_key,
       authorized_at, expires_at, metadata)
     values (
       account_id, new_hold_id, price.unit, price.amount, request.operation, request.usage, price.breakdown,
-      (admission.account).plan, admission.top_ups, member_id, idempotency_key, admission.at, hold_ends_at, metadata);
+      account.plan, top_ups, member_id, idempotency_key, at, hold_ends_at, metadata);
     insert into credits.hold_lots (account_id, hold_id, unit, ordinal, lot_id, amount)
     select hold.account_id, new_hold_id, price.unit, s.ordinality, s.lot_id, s.spent
     from unnest(slices) with ordinality s;
@@ -63,7 +67,7 @@ begin
 
   update credits.accounts a set next_due_at = hold_ends_at
   where a.account_id = hold.account_id and a.next_due_at > hold_ends_at;
-  perform credits_private.top_up_if_low(admission.account, admission.at);
+  perform credits_private.top_up_if_low(account, at);
   return query select h.* from credits.holds h where h.account_id = hold.account_id and h.hold_id = new_hold_id order by h.unit;
 end
 $$;
@@ -212,7 +216,7 @@ $$;
 -- The slices of a captured price in one unit: the hold's own, the first drawn first; what is above them is drawn afresh
 -- from lots that are not held. PC402, PC403.
 create or replace function credits_private.capture_slices(
-  admission credits_private.admission, held credits.holds, price credits_private.price)
+  account credits.accounts, held credits.holds, price credits_private.price, at timestamptz)
 returns credits_private.slice[]
 language plpgsql stable
 as $$
@@ -232,7 +236,7 @@ begin
     where s.before < from_hold
     order by s.ordinal);
   if above.amount > 0 then
-    slices := slices || credits_private.draw_price(admission, above, held.member_id);
+    slices := slices || credits_private.draw_price(account, above, held.member_id, at);
   end if;
   return slices;
 end
@@ -243,7 +247,10 @@ returns setof credits.entries
 language plpgsql volatile
 as $$
 declare
-  admission credits_private.admission;
+  present credits_private.writing;
+  account credits.accounts;
+  at timestamptz;
+  prices credits_private.price[];
   rows credits.holds[];
   held credits.holds;
   request record;
@@ -252,7 +259,9 @@ declare
   slices credits_private.slice[];
   entry credits.entries;
 begin
-  select w.account, w.at into admission from credits_private.begin_writing(account_id) w;
+  present := credits_private.begin_writing(account_id);
+  account := present.account;
+  at := present.at;
   rows := credits_private.find_hold(account_id, hold_id);
   held := rows[1];
   if items is null then
@@ -273,21 +282,19 @@ begin
     perform credits_private.fail_conflict('already_captured', 'A hold is captured once.', jsonb_build_object('hold_id', hold_id));
   end if;
 
-  admission.prices := credits_private.capture_prices(admission.account, rows, items, amount);
-  if not exists (select from unnest(admission.prices) p where p.amount > 0) then
+  prices := credits_private.capture_prices(account, rows, items, amount);
+  if not exists (select from unnest(prices) p where p.amount > 0) then
     -- Nothing to charge: a release.
     if held.status = 'open' then
-      perform credits_private.end_hold(account_id, hold_id, 'released', null, admission.at);
-      perform credits_private.let_lapse(account_id, admission.at);
+      perform credits_private.end_hold(account_id, hold_id, 'released', null, at);
+      perform credits_private.let_lapse(account_id, at);
     end if;
     return;
   elsif held.status = 'released' then
     perform credits_private.fail_conflict('already_released', 'Spend afresh.', jsonb_build_object('hold_id', hold_id));
   end if;
 
-  admission.top_ups := held.top_ups;
-  admission.lots := array(select l from credits.lots l where l.account_id = capture.account_id and l.open);
-  foreach price in array admission.prices loop
+  foreach price in array prices loop
     select h.* into held from unnest(rows) h where h.unit = price.unit;
     if not found then
       -- A unit that only the capture brought.
@@ -298,15 +305,15 @@ begin
         account_id, hold_id, unit, amount, operation, usage, breakdown, plan, top_ups, member_id, authorized_at, expires_at,
         status, ended_at, capture_request, metadata)
       values (account_id, hold_id, price.unit, 0, held.operation, held.usage, '[]', held.plan, held.top_ups, held.member_id,
-        held.authorized_at, held.expires_at, 'captured', admission.at, capture_request, held.metadata);
+        held.authorized_at, held.expires_at, 'captured', at, capture_request, held.metadata);
     end if;
     -- The hold still counts within the limits while what is above it is drawn.
-    slices := credits_private.capture_slices(admission, held, price);
-    perform credits_private.end_hold(account_id, hold_id, 'captured', capture_request, admission.at, price.unit);
+    slices := credits_private.capture_slices(account, held, price, at);
+    perform credits_private.end_hold(account_id, hold_id, 'captured', capture_request, at, price.unit);
     update credits.holds h set captured = price.amount
     where h.account_id = capture.account_id and h.hold_id = capture.hold_id and h.unit = price.unit;
 
-    entry := credits_private.new_entry(account_id, price.unit, 'usage', admission.at);
+    entry := credits_private.new_entry(account_id, price.unit, 'usage', at);
     entry.operation := request.operation;
     entry.usage := request.usage;
     entry.member_id := held.member_id;
@@ -319,10 +326,10 @@ begin
     select from credits.holds h
     where h.account_id = capture.account_id and h.hold_id = capture.hold_id and h.status <> 'captured') then
     -- Units that came to nothing.
-    perform credits_private.end_hold(account_id, hold_id, 'captured', capture_request, admission.at);
+    perform credits_private.end_hold(account_id, hold_id, 'captured', capture_request, at);
   end if;
-  perform credits_private.let_lapse(account_id, admission.at);
-  perform credits_private.top_up_if_low(admission.account, admission.at);
+  perform credits_private.let_lapse(account_id, at);
+  perform credits_private.top_up_if_low(account, at);
 end
 $$;
 

@@ -7,10 +7,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform credits_private.check_auditor();
-  return query
-    select v.account_id, v.rule, v.detail from credits_private.violations v
-    where verify.account_id is null or v.account_id = verify.account_id
-    order by v.account_id, v.rule, v.detail::text;
+  if verify.account_id is null then
+    return query select v.account_id, v.rule, v.detail from credits_private.violations v order by v.account_id, v.rule, v.detail::text;
+  else
+    -- By its keys, however large the ledger is.
+    return query
+      select v.account_id, v.rule, v.detail from credits_private.violations v
+      where v.account_id = verify.account_id order by v.rule, v.detail::text;
+  end if;
 end
 $$;
 comment on function credits.verify(text) is
@@ -28,6 +32,15 @@ from (
   from credits.entries
 ) e
 where e.occurred_at < e.previous
+union all
+-- An entry belongs to an account, and a posting to a lot.
+select e.account_id, 'entry_of_no_account', jsonb_build_object('seq', e.seq)
+from credits.entries e
+where not exists (select from credits.accounts a where a.account_id = e.account_id)
+union all
+select p.account_id, 'posting_of_no_lot', jsonb_build_object('seq', p.seq, 'lot_id', p.lot_id)
+from credits.postings p
+where not exists (select from credits.lots l where l.account_id = p.account_id and l.lot_id = p.lot_id)
 union all
 -- A balance is the running sum of the amounts.
 select e.account_id, 'balance_is_not_the_running_sum',
@@ -92,6 +105,11 @@ left join (
   select distinct on (p.account_id, p.lot_id) p.* from credits.postings p order by p.account_id, p.lot_id, p.version desc
 ) p on p.account_id = l.account_id and p.lot_id = l.lot_id
 where (l.version, l.granted, l.spent, l.forfeited) is distinct from (p.version, p.granted, p.spent, p.forfeited)
+union all
+-- A lot is open as long as anything is left in it.
+select l.account_id, 'lot_is_open_or_closed_by_mistake', jsonb_build_object('lot_id', l.lot_id, 'open', l.open)
+from credits.lots l
+where l.open <> (l.granted - l.spent - l.forfeited > 0)
 union all
 -- Nothing is held but by an open hold.
 select l.account_id, 'held_is_not_the_sum_of_open_holds',

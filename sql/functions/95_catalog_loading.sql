@@ -47,7 +47,7 @@ begin
   foreach target in array array['operations', 'plans', 'packs', 'promotions'] loop
     execute format('alter table pg_temp.%I drop retired_at', 'catalog_' || target);
   end loop;
-  alter table pg_temp.catalog_operations drop component_count, drop multiplier_count, drop gate_count;
+  alter table pg_temp.catalog_operations drop component_count, drop multiplier_count;
   alter table pg_temp.catalog_rates drop rate_id, drop specificity;
   alter table pg_temp.catalog_multipliers drop multiplier_id, drop specificity;
   alter table pg_temp.catalog_gates drop gate_id;
@@ -476,17 +476,15 @@ begin
     select a.change, 'gates', concat_ws(' / ', a.operation, a.match::text, a.requires) from added a;
 
   update credits.operations o
-  set component_count = n.component_count, multiplier_count = n.multiplier_count, gate_count = n.gate_count
+  set component_count = n.component_count, multiplier_count = n.multiplier_count
   from (
     select p.operation,
       (select count(distinct r.component) from credits.card_rates r where r.rate_card = card and r.operation = p.operation) as component_count,
-      (select count(*) from credits.card_multipliers m where m.rate_card = card and m.operation = p.operation) as multiplier_count,
-      (select count(*) from credits.gates g where g.rate_card = card and g.operation = p.operation) as gate_count
+      (select count(*) from credits.card_multipliers m where m.rate_card = card and m.operation = p.operation) as multiplier_count
     from credits.operations p where p.rate_card = card
   ) n
   where o.rate_card = card and o.operation = n.operation
-    and (o.component_count, o.multiplier_count, o.gate_count)
-      is distinct from (n.component_count::int, n.multiplier_count::int, n.gate_count::int);
+    and (o.component_count, o.multiplier_count) is distinct from (n.component_count::int, n.multiplier_count::int);
 end
 $$;
 comment on function credits_private.apply_catalog() is

@@ -42,7 +42,6 @@ create table credits.operations (
   description text,
   component_count int not null default 0,
   multiplier_count int not null default 0,
-  gate_count int not null default 0,
   retired_at timestamptz,
   constraint operations_pkey primary key (rate_card, operation),
   constraint operations_rate_card_fkey foreign key (rate_card) references credits.rate_cards
@@ -53,9 +52,8 @@ comment on column credits.operations.operation is 'Key of the operation, such as
 comment on column credits.operations.category is 'The heading it stands under on the rate card.';
 comment on column credits.operations.name is 'Its name for people.';
 comment on column credits.operations.description is 'What it does, and which usage it takes.';
-comment on column credits.operations.component_count is 'How many components its rates have ever had. Loading a catalog keeps these three counts; rating skips what is not there.';
+comment on column credits.operations.component_count is 'How many components its rates have ever had. Loading a catalog keeps both counts; rating skips what is not there.';
 comment on column credits.operations.multiplier_count is 'How many multipliers it has ever had.';
-comment on column credits.operations.gate_count is 'How many gates stand before it.';
 comment on column credits.operations.retired_at is 'When the catalog stopped listing it; kept for the log''s sake.';
 
 create table credits.card_rates (
@@ -81,6 +79,7 @@ create table credits.card_rates (
   constraint card_rates_pkey primary key (rate_id),
   constraint card_rates_operation_fkey foreign key (rate_card, operation) references credits.operations,
   constraint card_rates_unit_fkey foreign key (rate_card, unit) references credits.units,
+  constraint rate_component_has_a_name check (component <> ''),
   constraint rate_match_is_an_object check (jsonb_typeof(match) = 'object'),
   constraint rate_has_a_price_or_tiers check (num_nonnulls(price, tiers) = 1),
   constraint rate_price_is_finite check (price >= 0 and price <= 1e12),

@@ -84,6 +84,17 @@ comment on column credits.violation.detail is 'Where, and the figures that disag
 -- The price of a job in one unit. See functions/rating.
 create type credits_private.price as (unit text, amount numeric, breakdown jsonb);
 
+-- What lots are sorted by when they are drawn. See functions/lots.
+create type credits_private.draw_place as (
+  draw_order smallint, priority int, expires_at timestamptz, paid boolean, starts_at timestamptz, lot_id bigint);
+
+-- A job that several requests ask for, with its price. See functions/spend_many.
+create type credits_private.priced_job as (
+  rate_card text, plan text, top_ups boolean, operation text, usage jsonb, prices credits_private.price[]);
+
+-- What one component of an item comes to: a fraction, as the breakdown shows it, and its line there.
+create type credits_private.charge as (unit text, numerator numeric, denominator numeric, shown numeric, line jsonb);
+
 -- What an entry does to a lot: how much more of it is spent or forfeited. counts_as is the lot's.
 create type credits_private.slice as (lot_id bigint, counts_as text, spent numeric, forfeited numeric);
 
@@ -99,10 +110,6 @@ create type credits_private.projection as (
 
 -- An account as its writer begins: locked, settled, and at which instant.
 create type credits_private.writing as (account credits.accounts, at timestamptz);
-
--- A request that passed: everything that drawing it needs.
-create type credits_private.admission as (
-  account credits.accounts, at timestamptz, top_ups boolean, prices credits_private.price[], lots credits.lots[]);
 
 -- The outcome of one request of spend_many, and the entry that it wrote.
 create type credits.spend_result as (

@@ -145,12 +145,21 @@ create type credits.violation as (
   detail jsonb
 );
 
-create type credits_private.admission as (
-  account credits.accounts,
-  at timestamp with time zone,
-  top_ups boolean,
-  prices credits_private.price[],
-  lots credits.lots[]
+create type credits_private.charge as (
+  unit text,
+  numerator numeric,
+  denominator numeric,
+  shown numeric,
+  line jsonb
+);
+
+create type credits_private.draw_place as (
+  draw_order smallint,
+  priority integer,
+  expires_at timestamp with time zone,
+  paid boolean,
+  starts_at timestamp with time zone,
+  lot_id bigint
 );
 
 create type credits_private.due_event as (
@@ -175,6 +184,15 @@ create type credits_private.price as (
   unit text,
   amount numeric,
   breakdown jsonb
+);
+
+create type credits_private.priced_job as (
+  rate_card text,
+  plan text,
+  top_ups boolean,
+  operation text,
+  usage jsonb,
+  prices credits_private.price[]
 );
 
 create type credits_private.projection as (
@@ -302,6 +320,7 @@ create table credits.card_rates (
   constraint card_rates_pkey PRIMARY KEY (rate_id),
   constraint rates_alike_do_not_overlap_in_time EXCLUDE USING gist (rate_card WITH =, operation WITH =, component WITH =, ((match)::text) WITH =, tstzrange(valid_from, valid_until) WITH &&),
   constraint rate_charges_are_in_order CHECK ((minimum_charge <= maximum_charge)),
+  constraint rate_component_has_a_name CHECK ((component <> ''::text)),
   constraint rate_has_a_price_or_tiers CHECK ((num_nonnulls(price, tiers) = 1)),
   constraint rate_match_is_an_object CHECK ((jsonb_typeof(match) = 'object'::text)),
   constraint rate_maximum_charge_is_finite CHECK (((maximum_charge >= (0)::numeric) AND (maximum_charge <= '1000000000000'::numeric))),
@@ -346,7 +365,6 @@ create table credits.entries (
   metadata jsonb,
   constraint entries_pkey PRIMARY KEY (account_id, seq),
   constraint entry_amount_is_the_sum_of_its_buckets CHECK ((((amount)::numeric = ((included)::numeric + (additional)::numeric)) AND (seq > 0))),
-  constraint entries_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id),
   constraint entries_hold_fkey FOREIGN KEY (account_id, hold_id, unit) REFERENCES credits.holds(account_id, hold_id, unit),
   constraint entries_purchase_fkey FOREIGN KEY (account_id, purchase_id) REFERENCES credits.purchases(account_id, purchase_id),
   constraint entries_refunds_fkey FOREIGN KEY (account_id, refunds_seq) REFERENCES credits.entries(account_id, seq)
@@ -480,7 +498,7 @@ create table credits.lots (
   held credits.amount not null default 0,
   forfeited credits.amount not null default 0,
   available credits.amount not null generated always as (((((granted)::numeric - (spent)::numeric) - (held)::numeric) - (forfeited)::numeric)) stored,
-  open boolean not null generated always as (((((granted)::numeric - (spent)::numeric) - (forfeited)::numeric) > (0)::numeric)) stored,
+  open boolean not null default true,
   version bigint not null default 1,
   starts_at timestamp with time zone not null,
   expires_at timestamp with time zone,
@@ -568,7 +586,6 @@ create table credits.operations (
   description text,
   component_count integer not null default 0,
   multiplier_count integer not null default 0,
-  gate_count integer not null default 0,
   retired_at timestamp with time zone,
   constraint operations_pkey PRIMARY KEY (rate_card, operation),
   constraint operations_rate_card_fkey FOREIGN KEY (rate_card) REFERENCES credits.rate_cards(rate_card)
@@ -730,8 +747,7 @@ create table credits.postings (
   forfeited credits.amount not null,
   constraint postings_pkey PRIMARY KEY (account_id, seq, ordinal),
   constraint postings_explain_the_lot UNIQUE (account_id, lot_id, version, granted, spent, forfeited),
-  constraint postings_entry_fkey FOREIGN KEY (account_id, seq) REFERENCES credits.entries(account_id, seq),
-  constraint postings_lot_fkey FOREIGN KEY (account_id, lot_id) REFERENCES credits.lots(account_id, lot_id)
+  constraint postings_entry_fkey FOREIGN KEY (account_id, seq) REFERENCES credits.entries(account_id, seq)
 );
 alter table credits.postings owner to credits_owner;
 alter table credits.postings enable row level security;
@@ -925,6 +941,22 @@ UNION ALL
   WHERE (e.occurred_at < e.previous)
 UNION ALL
  SELECT e.account_id,
+    'entry_of_no_account'::text AS rule,
+    jsonb_build_object('seq', e.seq) AS detail
+   FROM credits.entries e
+  WHERE (NOT (EXISTS ( SELECT
+           FROM credits.accounts a
+          WHERE (a.account_id = e.account_id))))
+UNION ALL
+ SELECT p.account_id,
+    'posting_of_no_lot'::text AS rule,
+    jsonb_build_object('seq', p.seq, 'lot_id', p.lot_id) AS detail
+   FROM credits.postings p
+  WHERE (NOT (EXISTS ( SELECT
+           FROM credits.lots l
+          WHERE ((l.account_id = p.account_id) AND (l.lot_id = p.lot_id)))))
+UNION ALL
+ SELECT e.account_id,
     'balance_is_not_the_running_sum'::text AS rule,
     jsonb_build_object('seq', e.seq, 'unit', e.unit, 'balance_after', e.balance_after, 'sum', e.running) AS detail
    FROM ( SELECT entries.account_id,
@@ -1007,6 +1039,12 @@ UNION ALL
            FROM credits.postings p_1
           ORDER BY p_1.account_id, p_1.lot_id, p_1.version DESC) p ON (((p.account_id = l.account_id) AND (p.lot_id = l.lot_id))))
   WHERE ((((l.version IS DISTINCT FROM p.version) OR ((l.granted)::numeric IS DISTINCT FROM (p.granted)::numeric)) OR ((l.spent)::numeric IS DISTINCT FROM (p.spent)::numeric)) OR ((l.forfeited)::numeric IS DISTINCT FROM (p.forfeited)::numeric))
+UNION ALL
+ SELECT l.account_id,
+    'lot_is_open_or_closed_by_mistake'::text AS rule,
+    jsonb_build_object('lot_id', l.lot_id, 'open', l.open) AS detail
+   FROM credits.lots l
+  WHERE (l.open <> ((((l.granted)::numeric - (l.spent)::numeric) - (l.forfeited)::numeric) > (0)::numeric))
 UNION ALL
  SELECT l.account_id,
     'held_is_not_the_sum_of_open_holds'::text AS rule,
@@ -1556,18 +1594,13 @@ function credits_private.additional_allowed(account credits.accounts, unit text,
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.additional_allowed to credits_owner;
 
-function credits_private.admit(account credits.accounts, items credits.item[], member_id text, max_amount numeric)
-  returns credits_private.admission
-  language plpgsql volatile owner credits_engine
-grant execute on function credits_private.admit to credits_owner;
-
 function credits_private.apply_catalog()
   returns TABLE(change text, what text, key text)
   language plpgsql volatile owner postgres
 grant execute on function credits_private.apply_catalog to credits_owner;
 
-function credits_private.assess(account credits.accounts, lots credits.lots[], gate credits.gates, prices credits_private.price[], member_id text, at timestamp with time zone, pending credits_private.due_event[] DEFAULT '{}'::credits_private.due_event[])
-  returns SETOF credits.quote_line
+function credits_private.assess(account credits.accounts, lots credits.lots[], gate credits.gates, price credits_private.price, member_id text, at timestamp with time zone, pending credits_private.due_event[] DEFAULT '{}'::credits_private.due_event[])
+  returns credits.quote_line
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.assess to credits_owner;
 
@@ -1601,7 +1634,7 @@ function credits_private.capture_prices(account credits.accounts, rows credits.h
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.capture_prices to credits_owner;
 
-function credits_private.capture_slices(admission credits_private.admission, held credits.holds, price credits_private.price)
+function credits_private.capture_slices(account credits.accounts, held credits.holds, price credits_private.price, at timestamp with time zone)
   returns credits_private.slice[]
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.capture_slices to credits_owner;
@@ -1612,7 +1645,7 @@ function credits_private.change_plan(account credits.accounts, chosen credits.pl
 grant execute on function credits_private.change_plan to credits_owner;
 
 function credits_private.charge(account_id text, items credits.item[], idempotency_key text, member_id text, max_amount numeric, metadata jsonb)
-  returns SETOF credits.entries
+  returns credits.entries[]
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.charge to credits_owner;
 
@@ -1620,6 +1653,16 @@ function credits_private.charge_meter(account credits.accounts, lots credits.lot
   returns credits_private.projection
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.charge_meter to credits_owner;
+
+function credits_private.charge_together(requests credits.spend_request[], accounts credits.accounts[], at timestamp with time zone)
+  returns credits.spend_result[]
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.charge_together to credits_owner;
+
+function credits_private.charged_quantity(rate credits.card_rates, usage jsonb)
+  returns numeric
+  language plpgsql immutable owner credits_engine
+grant execute on function credits_private.charged_quantity to credits_owner;
 
 function credits_private.check_account(account_id text)
   returns boolean
@@ -1719,7 +1762,12 @@ function credits_private.draw(lots credits.lots[], unit text, amount numeric, at
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.draw to credits_owner;
 
-function credits_private.draw_price(admission credits_private.admission, price credits_private.price, member_id text)
+function credits_private.draw_place(lot credits.lots)
+  returns credits_private.draw_place
+  language sql immutable owner credits_engine
+grant execute on function credits_private.draw_place to credits_owner;
+
+function credits_private.draw_price(account credits.accounts, price credits_private.price, member_id text, at timestamp with time zone)
   returns credits_private.slice[]
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.draw_price to credits_owner;
@@ -1733,6 +1781,11 @@ function credits_private.due(account_id text, at timestamp with time zone, kind 
   returns credits_private.due_event
   language sql immutable owner credits_engine
 grant execute on function credits_private.due to credits_owner;
+
+function credits_private.earlier_charge(account_id text, idempotency_key text, operation text, usage jsonb, member_id text)
+  returns credits.entries[]
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.earlier_charge to credits_owner;
 
 function credits_private.end_hold(account_id text, hold_id bigint, new_status text, request jsonb, at timestamp with time zone, unit text DEFAULT NULL::text)
   returns void
@@ -1809,6 +1862,16 @@ function credits_private.hold(account_id text, items credits.item[], idempotency
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.hold to credits_owner;
 
+function credits_private.in_draw_order(lots credits.lots[])
+  returns credits.lots[]
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.in_draw_order to credits_owner;
+
+function credits_private.is_at_most(prices credits_private.price[], max_amount numeric)
+  returns boolean
+  language sql immutable owner credits_engine
+grant execute on function credits_private.is_at_most to credits_owner;
+
 function credits_private.is_paid(plan text)
   returns boolean
   language sql stable owner credits_engine
@@ -1818,6 +1881,11 @@ function credits_private.items(items credits.item[])
   returns credits.item[]
   language sql immutable owner credits_engine
 grant execute on function credits_private.items to credits_owner;
+
+function credits_private.key_is_new(account_id text, idempotency_key text)
+  returns boolean
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.key_is_new to credits_owner;
 
 function credits_private.lapses(lots credits.lots[], at timestamp with time zone, before credits_private.due_event[] DEFAULT '{}'::credits_private.due_event[])
   returns credits_private.due_event[]
@@ -1834,12 +1902,7 @@ function credits_private.let_lapse(account_id text, at timestamp with time zone)
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.let_lapse to credits_owner;
 
-function credits_private.limits(account credits.accounts, lots credits.lots[], unit text, amount numeric, member_id text, at timestamp with time zone, pending credits_private.due_event[], OUT available numeric, OUT blocked_by text)
-  returns record
-  language plpgsql stable owner credits_engine
-grant execute on function credits_private.limits to credits_owner;
-
-function credits_private.lock_account(account_id text)
+function credits_private.lock_account(account_id text, must_exist boolean DEFAULT true)
   returns credits.accounts
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.lock_account to credits_owner;
@@ -1874,8 +1937,8 @@ function credits_private.merge_catalog_table(staged text, target text, keys text
   language plpgsql volatile owner postgres
 grant execute on function credits_private.merge_catalog_table to credits_owner;
 
-function credits_private.multiplier(rate credits.card_rates, facts jsonb, at timestamp with time zone)
-  returns numeric
+function credits_private.multiplier(rate credits.card_rates, facts jsonb, at timestamp with time zone, OUT factor numeric, OUT known jsonb)
+  returns record
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.multiplier to credits_owner;
 
@@ -1909,11 +1972,21 @@ function credits_private.next_refill(account credits.accounts, unit text)
   language sql stable owner credits_engine
 grant execute on function credits_private.next_refill to credits_owner;
 
+function credits_private.no_usage(item credits.item)
+  returns jsonb
+  language plpgsql immutable owner credits_engine
+grant execute on function credits_private.no_usage to credits_owner;
+
 function credits_private.now()
   returns timestamp with time zone
   language sql volatile owner credits_engine
 grant execute on function credits_private.now to credits_analyst;
 grant execute on function credits_private.now to credits_owner;
+
+function credits_private.numbered(requests credits.spend_request[])
+  returns TABLE(index integer, request credits.spend_request)
+  language plpgsql immutable owner credits_engine
+grant execute on function credits_private.numbered to credits_owner;
 
 function credits_private.past_balances(account credits.accounts, at timestamp with time zone)
   returns SETOF credits.balance
@@ -1935,20 +2008,30 @@ function credits_private.post(entry credits.entries, slices credits_private.slic
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.post to credits_owner;
 
+function credits_private.price_in_tiers(tiers jsonb, quantity numeric, OUT charge numeric, OUT lines jsonb)
+  returns record
+  language sql immutable owner credits_engine
+grant execute on function credits_private.price_in_tiers to credits_owner;
+
+function credits_private.price_job(account credits.accounts, top_ups boolean, items credits.item[], max_amount numeric, at timestamp with time zone)
+  returns credits_private.price[]
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.price_job to credits_owner;
+
+function credits_private.price_jobs(requests credits.spend_request[], accounts credits.accounts[], at timestamp with time zone)
+  returns SETOF credits_private.priced_job
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.price_jobs to credits_owner;
+
 function credits_private.project(account credits.accounts, until timestamp with time zone, meters_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone)
   returns credits_private.projection
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.project to credits_owner;
 
 function credits_private.quote(account_id text, items credits.item[])
-  returns SETOF credits.quote_line
+  returns credits.quote_line[]
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.quote to credits_owner;
-
-function credits_private.rate_component(rate credits.card_rates, usage jsonb, multiplier numeric, OUT numerator numeric, OUT denominator numeric, OUT line jsonb)
-  returns record
-  language plpgsql immutable owner credits_engine
-grant execute on function credits_private.rate_component to credits_owner;
 
 function credits_private.rate_items(rate_card text, plan text, top_ups boolean, items credits.item[], at timestamp with time zone)
   returns credits_private.price[]
@@ -1977,8 +2060,13 @@ grant execute on function credits_private.roll_over to credits_owner;
 
 function credits_private.round_fraction(numerator numeric, denominator numeric, scale integer, rounding text)
   returns numeric
-  language plpgsql immutable owner credits_engine
+  language sql immutable owner credits_engine
 grant execute on function credits_private.round_fraction to credits_owner;
+
+function credits_private.rounded_prices(rate_card text, charges credits_private.charge[])
+  returns credits_private.price[]
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.rounded_prices to credits_owner;
 
 function credits_private.same_rule(staged jsonb, present jsonb, at timestamp with time zone)
   returns boolean
@@ -2005,6 +2093,11 @@ function credits_private.specificity(match jsonb)
   language sql immutable owner credits_engine
 grant execute on function credits_private.specificity to credits_owner;
 
+function credits_private.spend_result(request_index integer, status text, entry credits.entries)
+  returns credits.spend_result
+  language sql immutable owner credits_engine
+grant execute on function credits_private.spend_result to credits_owner;
+
 function credits_private.staged_rows()
   returns TABLE(what text, the_row jsonb)
   language plpgsql volatile owner credits_engine
@@ -2029,6 +2122,11 @@ function credits_private.tell_watchers(account credits.accounts)
   returns void
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.tell_watchers to credits_owner;
+
+function credits_private.text_values(usage jsonb)
+  returns jsonb
+  language sql immutable owner credits_engine
+grant execute on function credits_private.text_values to credits_owner;
 
 function credits_private.tiers_are_sound(tiers jsonb)
   returns boolean

@@ -644,17 +644,13 @@ export interface CreditsOperations {
    */
   category: string;
   /**
-   * How many components its rates have ever had. Loading a catalog keeps these three counts; rating skips what is not there.
+   * How many components its rates have ever had. Loading a catalog keeps both counts; rating skips what is not there.
    */
   component_count: Generated<number>;
   /**
    * What it does, and which usage it takes.
    */
   description: string | null;
-  /**
-   * How many gates stand before it.
-   */
-  gate_count: Generated<number>;
   /**
    * How many multipliers it has ever had.
    */

@@ -128,9 +128,7 @@ describe('a lot', () => {
   });
 
   test('computes what is available; nobody sets it', async () => {
-    for (const change of ['available = 1000', 'open = true']) {
-      expect(await refusal(`update credits.lots set ${change}`)).toEqual({ code: '428C9' });
-    }
+    expect(await refusal('update credits.lots set available = 1000')).toEqual({ code: '428C9' });
   });
 });
 
@@ -147,12 +145,12 @@ describe('a posting', () => {
     }
   });
 
-  test('belongs to an entry and a lot', async () => {
-    const insert = (seq: number, lot_id: number) => `
-      insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
-      values ('team', ${seq}, 9, ${lot_id}, 9, 1, 100, 7, 0)`;
-    expect(await refusal(insert(99, 1))).toMatchObject({ constraint: 'postings_entry_fkey' });
-    expect(await refusal(insert(1, 99))).toMatchObject({ constraint: 'postings_lot_fkey' });
+  test('belongs to an entry', async () => {
+    expect(
+      await refusal(`
+        insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
+        values ('team', 99, 9, 1, 9, 1, 100, 7, 0)`),
+    ).toMatchObject({ constraint: 'postings_entry_fkey' });
   });
 });
 
@@ -171,7 +169,6 @@ describe('an entry', () => {
     [{ kind: `'gift'` }, 'entry_kind_is_known'],
     [{ seq: '4' }, 'entries_pkey'],
     [{ idempotency_key: `'a'` }, 'entries_idempotency_key'],
-    [{ account_id: `'nobody'` }, 'entries_account_fkey'],
   ])('is refused with %o', async (columns, constraint) => {
     expect(await refusal(entry(columns as Record<string, string>))).toMatchObject({ constraint });
   });

@@ -57,6 +57,26 @@ describe('verify', () => {
     expect(await call(database.pool, 'verify', { account_id: 'nobody' })).toEqual([]);
   });
 
+  test('finds an entry of no account, and a posting of no lot', async () => {
+    const forged = `
+      insert into credits.entries (account_id, seq, unit, kind, amount, included, additional, balance_after, occurred_at, recorded_at)
+      values ('nobody', 1, 'credit', 'grant', 5, 0, 5, 5, '${NOON}', '${NOON}');
+      insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
+      values ('nobody', 1, 1, 1, 1, 5, 5, 0, 0)`;
+    expect(await found(forged, 'nobody')).toEqual(
+      expect.arrayContaining([
+        { account_id: 'nobody', rule: 'entry_of_no_account', detail: { seq: 1 } },
+        { account_id: 'nobody', rule: 'posting_of_no_lot', detail: { seq: 1, lot_id: 1 } },
+      ]),
+    );
+  });
+
+  test('finds a lot that is closed with something left in it', async () => {
+    expect(await found(lot('open = false', 1))).toContainEqual(
+      violation('lot_is_open_or_closed_by_mistake', { lot_id: 1, open: false }),
+    );
+  });
+
   test('audits one account or all of them', async () => {
     const forged = entry('balance_after = 1', 6);
     const violations = [violation('balance_is_not_the_running_sum', { seq: 6 })];
