@@ -13,6 +13,7 @@ const types = { getTypeParser: () => (value: unknown) => value };
 const clients = await Promise.all(
   Array.from({ length: count }, async () => {
     const client = new Client({ connectionString, types, application_name: 'pgcredits bench' });
+    // A call that is under way fails, and says so.
     client.on('error', () => {});
     await client.connect();
     return client;
@@ -21,11 +22,10 @@ const clients = await Promise.all(
 const pids = await Promise.all(
   clients.map(async (client) => (await client.query('select pg_backend_pid() as pid')).rows[0].pid),
 );
-let calls = 0;
 
-const below = (count: number) => Math.floor(Math.random() * count);
+let called = 0;
 
-function cook(recipe: Recipe): string | null {
+function make(recipe: Recipe): string | null {
   if (typeof recipe === 'string' || recipe === null) return recipe;
   switch (recipe.kind) {
     case 'account':
@@ -33,17 +33,19 @@ function cook(recipe: Recipe): string | null {
     case 'key':
       return randomUUID();
     case 'call':
-      calls += 1;
-      return String(calls * threads + thread);
+      called += 1;
+      return String(called * threads + thread);
     case 'requests':
       return JSON.stringify(requests(recipe.size, recipe.among, recipe.request));
   }
 }
 
-/** So many requests over so many accounts: to each equally many, in any order, or else one each to some of them. */
+/** So many requests in random order: equally many for each account, or one each for some of the accounts. */
 function requests(size: number, among: number, request: object): object[] {
-  const start = below(among);
-  const accounts = Array.from({ length: size }, (_, i) => (start + i * step(among)) % among);
+  const first = below(among);
+  // A prime, so that the accounts of a batch lie apart.
+  const step = among > 7919 ? 7919 : 1;
+  const accounts = Array.from({ length: size }, (_, i) => (first + i * step) % among);
   for (let i = size - 1; i > 0; i--) {
     const other = below(i + 1);
     [accounts[i], accounts[other]] = [accounts[other] as number, accounts[i] as number];
@@ -55,41 +57,51 @@ function requests(size: number, among: number, request: object): object[] {
   }));
 }
 
-/** Spreads the accounts of a batch over all of them: prime to any number of accounts that is used. */
-const step = (among: number) => (among > 7919 ? 7919 : 1);
-
-async function work(client: Client, order: Order, times: number[]): Promise<void> {
-  const { text, values: recipes } = order.statement;
-  let values = recipes.map(cook);
-  for (let done = 0; performance.now() < order.until && done < order.calls; done++) {
-    const begun = performance.now();
-    const answer = client.query({ name: order.name, text, values, rowMode: 'array' });
-    // While the server works.
-    values = recipes.map(cook);
-    await answer;
-    times.push(performance.now() - begun);
-  }
+function below(limit: number): number {
+  return Math.floor(Math.random() * limit);
 }
 
-port.on('message', async (order: Order) => {
+/** Calls until time or calls are up. Returns how many calls it made. */
+async function work(client: Client, order: Order, times: number[]): Promise<number> {
+  const { name, seconds, calls } = order;
+  const { text, values: recipes } = order.statement;
+  if (order.loop) {
+    const { rows } = await client.query(text, [seconds, calls]);
+    return Number(rows[0].calls);
+  }
+  const until = performance.now() + seconds * 1000;
+  let values = recipes.map(make);
+  let done = 0;
+  while (performance.now() < until && done < calls) {
+    const begun = performance.now();
+    const answer = client.query({ name, text, values, rowMode: 'array' });
+    // While the server works.
+    values = recipes.map(make);
+    await answer;
+    times.push(performance.now() - begun);
+    done += 1;
+  }
+  return done;
+}
+
+port.on('message', async (order: Order | null) => {
+  if (order === null) {
+    await Promise.all(clients.map((client) => client.end()));
+    port.close();
+    return;
+  }
   const times: number[] = [];
   const idle = performance.eventLoopUtilization();
-  const begun = performance.now();
-  // The clock of each thread starts with the thread.
-  const own = { ...order, until: begun + order.seconds * 1000 };
-  let error: string | undefined;
+  const outcome: Outcome = { calls: 0, times: new Float64Array(), busy: 0, error: undefined };
   try {
-    await Promise.all(clients.map((client) => work(client, own, times)));
-  } catch (thrown) {
-    const { message, detail } = thrown as { message: string; detail?: string };
-    error = `${message}${detail ? ` ${detail}` : ''}`;
+    const done = await Promise.all(clients.map((client) => work(client, order, times)));
+    outcome.calls = done.reduce((sum, calls) => sum + calls, 0);
+    outcome.times = Float64Array.from(times);
+    outcome.busy = performance.eventLoopUtilization(idle).utilization;
+  } catch (error) {
+    const { message, detail } = error as { message: string; detail?: string };
+    outcome.error = [message, detail].filter(Boolean).join(' ');
   }
-  const outcome: Outcome = {
-    times: Float64Array.from(times),
-    seconds: (performance.now() - begun) / 1000,
-    busy: performance.eventLoopUtilization(idle).utilization,
-    error,
-  };
   port.postMessage(outcome);
 });
 port.postMessage({ pids });

@@ -1,10 +1,14 @@
 /**
- * Clients that call one statement again and again, on threads of their own. Prepared statements, real connections, and a
- * record of how busy the clients were: if they were, the figures would be theirs and not the server's.
+ * Clients that call one statement again and again, on threads of their own: prepared statements over real connections, and a
+ * record of how busy the clients were. If they were, the figures would be theirs and not the server's.
+ *
+ * The other driver, `loop`, has no clients to speak of: each connection runs a procedure that loops over the statement and
+ * commits each time, so that only the server is measured.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { cpuTime } from './processes.ts';
+import { connected, type Ledger } from './server.ts';
 
 /** How a value is made for each call: a text, or something that differs each time. */
 export type Recipe =
@@ -20,6 +24,15 @@ export interface Statement {
   values: Recipe[];
 }
 
+export type Driver = 'clients' | 'loop';
+
+/** At most so long and so many calls a client. */
+export interface Limit {
+  seconds: number;
+  calls?: number;
+}
+
+/** What a thread is started with. */
 export interface Setup {
   connectionString: string;
   clients: number;
@@ -28,18 +41,21 @@ export interface Setup {
   threads: number;
 }
 
+/** What a thread is told to do. */
 export interface Order {
   statement: Statement;
   /** The prepared statement's. */
   name: string;
   seconds: number;
   calls: number;
-  until: number;
+  /** The statement is a procedure that does all calls by itself. */
+  loop: boolean;
 }
 
 export interface Outcome {
+  calls: number;
+  /** Each call's, in milliseconds. */
   times: Float64Array;
-  seconds: number;
   busy: number;
   error: string | undefined;
 }
@@ -50,8 +66,9 @@ export interface Slice {
   seconds: number;
   /** Calls a second. */
   rate: number;
-  median: number;
-  p99: number;
+  /** Of the calls' times; null where the server loops. */
+  median: number | null;
+  p99: number | null;
   /** CPU time a call, of the clients' server processes; null where the system does not tell. */
   serverCpu: number | null;
   /** CPU time a call, of the clients. */
@@ -62,62 +79,139 @@ export interface Slice {
 
 export interface Clients {
   count: number;
-  /** Calls for so long, or at most so many times a client. Throws if a call fails. */
-  run(statement: Statement, limit: { seconds: number; calls?: number }): Promise<Slice>;
-  close(): Promise<void>;
+  /** Throws if a call fails. */
+  run(statement: Statement, limit: Limit): Promise<Slice>;
+  /** Safe to call twice. */
+  close(): Promise<unknown>;
 }
 
-export async function openClients(connectionString: string, count: number): Promise<Clients> {
+export async function openClients(
+  ledger: Ledger,
+  count: number,
+  driver: Driver = 'clients',
+): Promise<Clients> {
   const threads = Math.min(count, 2);
-  const names = new Map<string, string>();
   const workers = await Promise.all(
-    Array.from({ length: threads }, async (_, index) => {
-      const clients = Math.floor(count / threads) + (index < count % threads ? 1 : 0);
-      const workerData: Setup = { connectionString, clients, thread: index, threads };
-      const thread = new Worker(new URL('client-thread.ts', import.meta.url), { workerData });
-      const [{ pids }] = await once(thread, 'message');
-      return { thread, pids: pids as number[] };
+    Array.from({ length: threads }, async (_, thread) => {
+      const clients = Math.floor(count / threads) + (thread < count % threads ? 1 : 0);
+      const workerData: Setup = {
+        connectionString: ledger.clientUrl,
+        clients,
+        thread,
+        threads,
+      };
+      const worker = new Worker(new URL('client-thread.ts', import.meta.url), { workerData });
+      const [{ pids }] = await once(worker, 'message');
+      return { worker, pids: pids as number[] };
     }),
   );
   const pids = workers.flatMap((worker) => worker.pids);
+  let closed: Promise<unknown> | undefined;
+  const prepared = new Map<string, Pick<Order, 'statement' | 'name' | 'loop'>>();
+  const prepare = async (statement: Statement) => {
+    const key = JSON.stringify(statement);
+    let found = prepared.get(key);
+    if (!found) {
+      const loop = driver === 'loop';
+      const name = `bench_${prepared.size}`;
+      found = {
+        name,
+        loop,
+        statement: loop ? await createLoop(ledger, name, statement) : statement,
+      };
+      prepared.set(key, found);
+    }
+    return found;
+  };
 
   return {
     count,
-    async run(statement, { seconds, calls = Number.POSITIVE_INFINITY }) {
-      const name = names.get(statement.text) ?? `s${names.size}`;
-      names.set(statement.text, name);
-      const order: Order = { statement, name, seconds, calls, until: 0 };
-      const server = cpuTime(pids);
-      const own = process.cpuUsage();
+    async run(statement, { seconds, calls = 1e9 }) {
+      const order: Order = { ...(await prepare(statement)), seconds, calls };
+      const serverBefore = cpuTime(pids);
+      const clientBefore = process.cpuUsage();
       const begun = performance.now();
       const outcomes = await Promise.all(
-        workers.map(async ({ thread }) => {
-          thread.postMessage(order);
-          return (await once(thread, 'message'))[0] as Outcome;
+        workers.map(async ({ worker }) => {
+          worker.postMessage(order);
+          return (await once(worker, 'message'))[0] as Outcome;
         }),
       );
       const elapsed = (performance.now() - begun) / 1000;
-      const spent = process.cpuUsage(own);
-      const after = cpuTime(pids);
+      const client = process.cpuUsage(clientBefore);
+      const serverAfter = cpuTime(pids);
       const failed = outcomes.find((outcome) => outcome.error);
       if (failed) throw new Error(`${statement.text}: ${failed.error}`);
 
+      const done = outcomes.reduce((sum, outcome) => sum + outcome.calls, 0);
       const times = Float64Array.from(outcomes.flatMap((outcome) => [...outcome.times])).sort();
-      const at = (share: number) =>
-        Math.round((times[Math.floor(times.length * share)] ?? 0) * 1000);
+      const at = (share: number) => {
+        const time = times[Math.floor(times.length * share)];
+        return time === undefined ? null : Math.round(time * 1000);
+      };
       return {
-        calls: times.length,
+        calls: done,
         seconds: elapsed,
-        rate: times.length / elapsed,
+        rate: done / elapsed,
         median: at(0.5),
         p99: at(0.99),
-        serverCpu: server === null || after === null ? null : (after - server) / times.length,
-        clientCpu: (spent.user + spent.system) / times.length,
+        serverCpu:
+          serverBefore === null || serverAfter === null
+            ? null
+            : (serverAfter - serverBefore) / done,
+        clientCpu: (client.user + client.system) / done,
         clientBusy: Math.max(...outcomes.map((outcome) => outcome.busy)),
       };
     },
-    async close() {
-      await Promise.all(workers.map(({ thread }) => thread.terminate()));
+    close() {
+      closed ??= Promise.all(
+        workers.map(async ({ worker }) => {
+          worker.postMessage(null);
+          await once(worker, 'exit');
+        }),
+      );
+      return closed;
     },
   };
+}
+
+/** The statement as a procedure that calls it for so many seconds, at most so many times, and commits after each. */
+async function createLoop(ledger: Ledger, name: string, statement: Statement): Promise<Statement> {
+  const text = statement.values.reduceRight(
+    (query: string, recipe, i) => query.replaceAll(`$${i + 1}`, expression(recipe)),
+    statement.text,
+  );
+  await connected(ledger.adminUrl, (client) =>
+    client.query(`
+      create or replace procedure bench.${name}(seconds float8, most bigint, inout calls bigint default 0)
+      language plpgsql as $loop$
+      declare
+        until timestamptz := clock_timestamp() + seconds * interval '1 second';
+        answer record;
+      begin
+        while calls < most and clock_timestamp() < until loop
+          for answer in ${text} loop end loop;
+          commit;
+          calls := calls + 1;
+        end loop;
+      end
+      $loop$`),
+  );
+  return { text: `call bench.${name}($1, $2)`, values: [] };
+}
+
+/** What makes a value inside the server. */
+function expression(recipe: Recipe): string {
+  if (recipe === null) return 'null';
+  if (typeof recipe === 'string') return `'${recipe.replaceAll("'", "''")}'`;
+  switch (recipe.kind) {
+    case 'account':
+      return `('account ' || floor(random() * ${recipe.among})::int)`;
+    case 'key':
+      return 'gen_random_uuid()::text';
+    case 'call':
+      return 'calls';
+    case 'requests':
+      throw new Error('Batches come from clients.');
+  }
 }

@@ -30,39 +30,64 @@ begin
 end
 $$;
 
--- Ceiling C1: what the disk format allows. The rows of real charges, into tables with the same columns and indexes, and
--- without foreign keys.
-create table bench.entries (like credits.entries including defaults including indexes);
-create table bench.postings (like credits.postings including defaults including indexes);
+-- Ceiling C1: what the disk format allows. The rows of real charges are inserted again and again, in the order in which the
+-- ledger wrote them, into tables with the same columns and indexes, and without foreign keys.
 
--- Real rows to insert again and again, in the order in which the ledger wrote them.
-create table bench.staged_entries (like credits.entries, batch int not null);
-create index on bench.staged_entries (batch);
-create table bench.staged_postings (like credits.postings, batch int not null);
-create index on bench.staged_postings (batch);
-
--- Inserts a staged batch: the call's number makes places in the log and keys new.
-create function bench.c1(call bigint, batches int)
-returns bigint
+-- Makes the tables anew: bench.entries and bench.postings as full as the ledger's, and empty ones for rows set aside; and the
+-- function that inserts a batch of these, whatever columns the ledger has.
+create function bench.begin_staging()
+returns void
 language plpgsql volatile
 as $$
 declare
-  staged int := call % batches;
-  further bigint := (1 + call / batches) * 1000000;
-  prefix text := lpad(to_hex(call), 8, '0');
-  inserted bigint;
+  name text;
+  inserts text[];
 begin
-  with entries as (
-    insert into bench.entries
-    select s.account_id, s.seq + further, s.unit, s.kind, s.operation, s.amount, s.included, s.additional, s.balance_after, s.member_id,
-      s.usage, s.breakdown, prefix || substr(s.idempotency_key, 9), s.refunds_seq, s.hold_id, s.purchase_id, s.reason,
-      s.occurred_at, s.recorded_at, s.metadata
-    from bench.staged_entries s where s.batch = staged
-  )
-  insert into bench.postings
-  select s.account_id, s.seq + further, s.ordinal, s.lot_id, s.version + further, s.amount, s.granted, s.spent, s.forfeited
-  from bench.staged_postings s where s.batch = staged;
-  get diagnostics inserted = row_count;
-  return inserted;
+  foreach name in array array['entries', 'postings'] loop
+    execute format('drop table if exists bench.%1$I, bench.staged_%1$I', name);
+    execute format('create table bench.%1$I (like credits.%1$I including defaults including indexes)', name);
+    execute format('insert into bench.%1$I select * from credits.%1$I', name);
+    execute format('create table bench.staged_%1$I (like credits.%1$I, batch int not null)', name);
+    execute format('create index on bench.staged_%1$I (batch)', name);
+    execute format('grant select, insert on bench.%1$I, bench.staged_%1$I to bench_client', name);
+    inserts := inserts || (
+      select format('insert into bench.%1$I (%2$s) select %3$s from bench.staged_%1$I s where s.batch = call %% batches',
+        name, string_agg(quote_ident(a.attname), ', ' order by a.attnum),
+        string_agg(case a.attname
+          when 'seq' then 's.seq + further'
+          when 'version' then 's.version + further'
+          when 'idempotency_key' then 'prefix || substr(s.idempotency_key, 9)'
+          else 's.' || quote_ident(a.attname) end, ', ' order by a.attnum))
+      from pg_attribute a
+      where a.attrelid = format('credits.%I', name)::regclass and a.attnum > 0 and not a.attisdropped);
+  end loop;
+  -- The number of the call gives new places in the log and new keys.
+  execute format($f$
+    create or replace function bench.c1(call bigint, batches int)
+    returns void
+    language plpgsql volatile
+    as $c1$
+    declare
+      further bigint := (1 + call / batches) * 1000000;
+      prefix text := lpad(to_hex(call), 8, '0');
+    begin
+      with entries as (%s) %s;
+    end
+    $c1$ $f$, inserts[1], inserts[2]);
+end
+$$;
+
+-- Sets the rows of these entries aside as a batch.
+create function bench.stage(batch int, accounts text[], seqs bigint[])
+returns void
+language plpgsql volatile
+as $$
+begin
+  create temp table staged on commit drop as select * from unnest(accounts, seqs) as s (account_id, seq);
+  analyze staged;
+  insert into bench.staged_entries
+  select e.*, stage.batch from credits.entries e join staged using (account_id, seq) order by e.account_id, e.seq;
+  insert into bench.staged_postings
+  select p.*, stage.batch from credits.postings p join staged using (account_id, seq) order by p.account_id, p.seq, p.ordinal;
 end
 $$;

@@ -1,30 +1,97 @@
-/** Accounts to spend from. */
+/**
+ * Ledgers of any size, quickly: one account is made through the functions, with all its history, and then copied, row by
+ * row of every table that has accounts. So the ledger is as sound as the one account, whatever the tables look like.
+ */
+import * as fs from 'node:fs';
+import path from 'node:path';
 import type { Client } from 'pg';
+import { SQL_FOLDER } from '../../src/migrate.ts';
 
-/** The price list that is benchmarked: one rate and a multiplier, such as most charges have. */
+/** What is charged, again and again: a price with a multiplier on it, as many have. */
 export const OPERATION = 'video_generation';
 export const USAGE = { resolution: '1080p' };
 
-/**
- * Opens `account 0`, `account 1` and so on through the functions: each on a plan, with the plan's lot, one of included and
- * one of additional credits. Three lots to choose from, and never an end of them.
- */
-export async function openAccounts(
+/** On a plan, with the plan's lot, one more of included and one of additional credits: three to choose from, without end. */
+export const OPEN = `
+  select credits.open_account('account 0', 'avs_creator'),
+    credits.grant('account 0', 1e12, bucket => 'included', priority => 1), credits.grant('account 0', 1e6)`;
+
+export interface Population {
+  /** `account 0`, `account 1`, and so on. */
+  accounts: number;
+  /** Opens `account 0`. */
+  open?: string;
+  /** How many charges each of them has had. */
+  charges?: number;
+  /** How long ago they were opened: the charges are spread over that. */
+  age?: string;
+  progress: (line: string) => void;
+}
+
+export async function populate(
   admin: Client,
-  count: number,
+  { accounts, open = OPEN, charges = 0, age = '0', progress }: Population,
+): Promise<void> {
+  await install(admin, 'testing/clock.sql');
+  await admin.query(`select set_config('credits.now', (now() - $1::interval)::text, false)`, [age]);
+  await admin.query(open);
+  await admin.query(
+    `select set_config('credits.now', (now() - $2::interval * (1 - i / ($1::int + 1.0)))::text, false),
+       credits.spend('account 0', $3, $4, idempotency_key => gen_random_uuid()::text)
+     from generate_series(1, $1) i`,
+    [charges, age, OPERATION, JSON.stringify(USAGE)],
+  );
+  await admin.query('reset credits.now');
+  await install(admin, 'functions/10_clock.sql');
+  await copyAccount(admin, accounts, progress);
+  await admin.query(
+    `insert into bench.accounts (account_id, balance) select account_id, 1e12 from credits.accounts`,
+  );
+}
+
+async function install(admin: Client, file: string): Promise<void> {
+  await admin.query(fs.readFileSync(path.join(SQL_FOLDER, file), 'utf8'));
+}
+
+/** How many rows are copied at a time. */
+const CHUNK = 200_000;
+
+async function copyAccount(
+  admin: Client,
+  accounts: number,
   progress: (line: string) => void,
 ): Promise<void> {
-  progress(`opening ${count} accounts`);
-  const batch = 1000;
-  for (let first = 0; first < count; first += batch) {
-    await admin.query(
-      `select credits.open_account(a.id, 'avs_creator'),
-         credits.grant(a.id, 1e9, bucket => 'included', priority => 1), credits.grant(a.id, 1e6)
-       from (select 'account ' || i as id from generate_series($1::int, $2) i) a`,
-      [first, Math.min(first + batch, count) - 1],
+  const { rows: tables } = await admin.query<{ name: string; columns: string[] }>(`
+    select a.attrelid::regclass::text as name, array_agg(a.attname::text) as columns
+    from pg_attribute a join pg_class c on c.oid = a.attrelid
+    where c.relnamespace = 'credits'::regnamespace and c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped
+      and a.attgenerated = ''
+    group by a.attrelid
+    having bool_or(a.attname = 'account_id')`);
+  // Without the checks of foreign keys, which the copy meets if its original does.
+  await admin.query('set session_replication_role = replica; set synchronous_commit = off');
+  for (const { name, columns } of tables) {
+    const place = columns.includes('seq') ? 'seq' : '1';
+    const { rows } = await admin.query(
+      `select count(*)::int as count, coalesce(max(${place}), 0)::int as last from ${name} where account_id = 'account 0'`,
     );
+    const { count, last } = rows[0];
+    const values = columns.map((column) => {
+      if (column === 'account_id') return `'account ' || i`;
+      if (column !== 'idempotency_key') return `t.${column}`;
+      return `case when t.idempotency_key is not null then gen_random_uuid()::text end`;
+    });
+    // Place by place in the log, as if the accounts had been charged in turn.
+    const places = Math.max(1, Math.floor((CHUNK / accounts) * (last / Math.max(count, 1))));
+    for (let from = 1; from <= last; from += places) {
+      if (last > places) progress(`  ${name}: ${from - 1} of ${last} for each account`);
+      await admin.query(
+        `insert into ${name} (${columns.join(', ')})
+         select ${values.join(', ')} from ${name} t cross join generate_series(1, $1::int - 1) i
+         where t.account_id = 'account 0' and ${place} between $2 and $3 order by ${place}, i`,
+        [accounts, from, from + places - 1],
+      );
+    }
   }
-  await admin.query(
-    `insert into bench.accounts (account_id, balance) select account_id, 1e9 from credits.accounts`,
-  );
+  await admin.query('reset session_replication_role; reset synchronous_commit');
 }

@@ -2,11 +2,11 @@
 import * as fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { openClients } from './clients.ts';
-import { openAccounts } from './ledger.ts';
+import { populate } from './ledger.ts';
 import { type Report, table } from './report.ts';
-import { startServer } from './server.ts';
+import { type Ledger, startServer } from './server.ts';
 import type { Context, Options, Result, Subject } from './subject.ts';
 import { quoteSubject } from './subjects/quote.ts';
 import { spendSubject } from './subjects/spend.ts';
@@ -20,40 +20,45 @@ export const SUBJECTS: Record<string, Subject> = {
 
 export interface BenchOptions extends Options {
   subjects: string[];
+  /** Where the report goes, and the server's data while it runs. */
   out: string;
+  /** Told each step. */
   progress: (line: string) => void;
+  /** Told what is to be read: profiles. */
+  print: (text: string) => void;
 }
 
-/** Measures, writes the report into `out` and returns it. Throws if a call fails or the ledger is not sound at the end. */
-export async function bench({
-  subjects,
-  out,
-  progress,
-  ...options
-}: BenchOptions): Promise<Report> {
-  fs.mkdirSync(out, { recursive: true });
-  const server = await startServer(out, progress);
-  const { clientUrl, admin } = server;
-  const results: Result[] = [];
+/** Measures, writes the report into `out` and returns it. Throws if a call fails or a ledger is not sound in the end. */
+export async function bench(given: BenchOptions): Promise<Report> {
+  const { subjects, out, progress, print, ...options } = given;
+  progress('starting a server of its own');
+  const server = await startServer(out, { profile: options.mode === 'profile' });
+  const ledgers: Ledger[] = [];
+  const createLedger = async (name: string) => {
+    const ledger = await server.createLedger(name);
+    ledgers.push(ledger);
+    return ledger;
+  };
   try {
-    await openAccounts(admin, options.accounts, progress);
-    const context: Context = { options, clientUrl, admin, progress };
+    const ledger = await createLedger('bench');
+    progress(`making ${options.accounts} accounts`);
+    await populate(ledger.admin, { accounts: options.accounts, progress });
+    const context: Context = { options, server, ledger, createLedger, progress, print };
     const noop = await measureNoop(context);
+    const results: Result[] = [];
     for (const name of subjects) results.push(...(await (SUBJECTS[name] as Subject)(context)));
-    progress('verifying the ledger');
-    const { rows } = await admin.query('select * from credits.verify()');
-    if (rows.length > 0) throw new Error(`The ledger is not sound: ${JSON.stringify(rows[0])}`);
-    const counts = await admin.query('select count(*) from credits.entries');
     const report: Report = {
       at: new Date().toISOString(),
-      machine: `${os.cpus().length} × ${os.cpus()[0]?.model.trim()}, ${Math.round(os.totalmem() / 2 ** 30)} GB, ${os.type()} ${os.release()}, Node ${process.version}`,
+      machine: describeMachine(),
       settings: server.settings,
       options,
       noop,
-      verified: `${counts.rows[0].count} entries, no violation`,
+      verified: await verify(ledgers, progress),
       results,
     };
-    fs.writeFileSync(path.join(out, 'bench.json'), `${JSON.stringify(report, null, 1)}\n`);
+    if (options.mode !== 'profile') {
+      fs.writeFileSync(path.join(out, 'bench.json'), `${JSON.stringify(report, null, 1)}\n`);
+    }
     return report;
   } finally {
     await server.stop();
@@ -61,9 +66,9 @@ export async function bench({
 }
 
 /** What the clients can do when the server has nothing to do: calls a second of `select 1`. */
-async function measureNoop({ options, clientUrl, progress }: Context): Promise<number> {
+async function measureNoop({ options, ledger, progress }: Context): Promise<number> {
   progress('seeing how fast the clients are');
-  const clients = await openClients(clientUrl, options.clients);
+  const clients = await openClients(ledger, options.clients);
   try {
     const statement = { text: 'select $1::text', values: ['1'] };
     await clients.run(statement, { seconds: options.warmUp });
@@ -73,34 +78,74 @@ async function measureNoop({ options, clientUrl, progress }: Context): Promise<n
   }
 }
 
+async function verify(ledgers: Ledger[], progress: (line: string) => void): Promise<string> {
+  const sound: string[] = [];
+  for (const { name, admin } of ledgers) {
+    progress(`verifying the ledger ${name}`);
+    const { rows } = await admin.query('select * from credits.verify() limit 1');
+    if (rows.length > 0) throw new Error(`The ledger is not sound: ${JSON.stringify(rows[0])}`);
+    const counts = await admin.query('select count(*)::int as count from credits.entries');
+    sound.push(`${counts.rows[0].count.toLocaleString('en-US')} entries`);
+  }
+  return `no violation in ledgers of ${sound.join(', ')}`;
+}
+
+function describeMachine(): string {
+  const cpus = os.cpus();
+  const memory = Math.round(os.totalmem() / 2 ** 30);
+  return `${cpus.length} × ${cpus[0]?.model.trim()}, ${memory} GB, ${os.type()} ${os.release()}, Node.js ${process.version}`;
+}
+
 function positive(text: string): number {
   const number = Number(text);
   if (number > 0) return number;
   throw new InvalidArgumentError('Give a number above 0.');
 }
 
-if (import.meta.main) {
+async function main(): Promise<void> {
+  const names = Object.keys(SUBJECTS);
   const command = new Command('npm run bench --')
-    .argument('[subjects...]', `what to measure: ${Object.keys(SUBJECTS).join(', ')}`)
+    .argument(
+      '[subjects...]',
+      `what to measure, of ${names.join(', ')}; all of them if none is named`,
+    )
     .option('--seconds <n>', 'how long a slice takes', positive, 2)
-    .option('--rounds <n>', 'how many slices of each', positive, 5)
-    .option('--warm-up <n>', 'seconds before the first slice, of each', positive, 3)
+    .option('--rounds <n>', 'how many slices of the subject, and of its floor', positive, 5)
+    .option('--warm-up <n>', 'seconds of each before the first slice', positive, 3)
     .option('--clients <n>', 'how many clients, where there are many', positive, 8)
     .option('--accounts <n>', 'how many accounts', positive, 10_000)
+    .option(
+      '--cpu',
+      "compare the server's CPU time a call, of one client: hardly disturbed by neighbours",
+    )
+    .option('--profile', 'show where the time of a call goes, statement by statement')
+    .option('--calls <n>', 'how many calls a slice has with --cpu, and a profile', positive, 2000)
+    .addOption(
+      new Option('--driver <name>', 'who calls: real clients, or a loop inside the server')
+        .choices(['clients', 'loop'])
+        .default('clients'),
+    )
     .option('--out <folder>', 'where the report goes', '.pgcredits/bench')
     .parse();
-  const named = command.args;
-  const unknown = named.find((name) => !(name in SUBJECTS));
-  if (unknown) command.error(`There is no subject ${unknown}.`);
-  const started = performance.now();
-  const progress = (line: string) => {
-    const seconds = Math.round((performance.now() - started) / 1000);
-    console.error(`${String(seconds).padStart(5)} s  ${line}`);
-  };
-  const subjects = named.length > 0 ? named : Object.keys(SUBJECTS);
-  const { out, ...options } = command.opts();
+  const unknown = command.args.find((name) => !names.includes(name));
+  if (unknown) command.error(`There is no subject ${unknown}. There are: ${names.join(', ')}.`);
+  const { out, cpu, profile, ...options } = command.opts();
+  const begun = performance.now();
   const folder = path.resolve(out);
-  const report = await bench({ ...(options as Options), subjects, out: folder, progress });
+  const report = await bench({
+    ...(options as Options),
+    mode: profile ? 'profile' : cpu ? 'cpu' : 'compare',
+    subjects: command.args.length > 0 ? command.args : names,
+    out: folder,
+    progress(line) {
+      const seconds = Math.round((performance.now() - begun) / 1000);
+      console.error(`${String(seconds).padStart(5)} s  ${line}`);
+    },
+    print: console.log,
+  });
+  if (report.results.length === 0) return;
   console.log(table(report));
-  console.log(`\nWritten to ${folder}`);
+  console.log(`written    ${folder}`);
 }
+
+if (import.meta.main) await main();

@@ -12,70 +12,53 @@ export interface Report {
   results: Result[];
 }
 
-const COLUMNS = [
-  'what',
-  'clients',
-  'a second',
-  'floor',
-  'of the floor',
-  'low to high',
-  'at least',
-  'better',
-  'of its CPU',
-  'CPU µs',
-  'floor',
-  'p50 µs',
-  'p99 µs',
-  'clients busy',
-];
+/** Lines in columns: texts to the left in the first or last, figures to the right. */
+export function columns(head: string[], lines: string[][]): string {
+  const all = [head, ...lines];
+  const widths = head.map((_, i) => Math.max(...all.map((line) => line[i]?.length ?? 0)));
+  const isText = head.map((_, i) => lines.some((line) => /[a-z]{3}/i.test(line[i] ?? '')));
+  return all
+    .map((line) =>
+      line
+        .map((text, i) =>
+          isText[i] ? text.padEnd(widths[i] as number) : text.padStart(widths[i] as number),
+        )
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
 
-export function table(report: Report): string {
-  const lines = report.results.map((result) => {
-    const { subject, floor, ratio, cpuRatio } = result.comparison;
-    const rate = (figure: number) => Math.round(figure * result.perCall).toLocaleString('en-US');
-    const cpu = (figure: number | null) =>
-      figure === null ? '' : (figure / result.perCall).toFixed(result.perCall === 1 ? 0 : 1);
-    const share = (figure: number | null | undefined) => (figure == null ? '' : figure.toFixed(2));
-    return [
-      result.name,
-      String(result.clients),
-      rate(subject.rate),
-      rate(floor.rate),
-      share(ratio.median),
-      `${share(ratio.low)} to ${share(ratio.high)}`,
-      share(result.target),
-      share(result.stretch),
-      share(cpuRatio?.median),
-      cpu(subject.serverCpu),
-      cpu(floor.serverCpu),
-      String(subject.median),
-      String(subject.p99),
-      `${Math.round(Math.max(subject.clientBusy, floor.clientBusy) * 100)} %`,
-    ];
-  });
-  const all = [COLUMNS, ...lines];
-  const widths = COLUMNS.map((_, column) =>
-    Math.max(...all.map((line) => (line[column] ?? '').length)),
-  );
-  const drawn = all.map((line) =>
-    line
-      .map((text, column) =>
-        column === 0
-          ? text.padEnd(widths[column] as number)
-          : text.padStart(widths[column] as number),
-      )
-      .join('  '),
-  );
-  const settings = Object.entries(report.settings)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(' ');
-  return [
-    '',
-    ...drawn,
-    '',
-    `Machine: ${report.machine}`,
-    `Settings: ${settings}`,
-    `Clients: ${Math.round(report.noop).toLocaleString('en-US')} calls a second of "select 1"; "clients busy" is the share of the time that their busiest thread did not wait.`,
-    `Verified: ${report.verified}`,
-  ].join('\n');
+const whole = (figure: number) => Math.round(figure).toLocaleString('en-US');
+const share = (figure: number | null) => (figure === null ? '' : figure.toFixed(2));
+const cpu = (figure: number | undefined) =>
+  figure === undefined ? '' : figure.toFixed(figure < 100 ? 1 : 0);
+
+export function table({ results, ...report }: Report): string {
+  const lines = results.map((result) => [
+    result.name,
+    String(result.clients),
+    whole(result.ours),
+    whole(result.floor),
+    share(result.ratio.median),
+    `${share(result.ratio.low)} to ${share(result.ratio.high)}`,
+    share(result.atLeast),
+    share(result.better),
+    share(result.cpu?.ratio.median ?? null),
+    cpu(result.cpu?.ours),
+    cpu(result.cpu?.floor),
+    result.latency ? whole(result.latency.median) : '',
+    result.latency ? whole(result.latency.p99) : '',
+    result.clientBusy === null ? '' : `${Math.round(result.clientBusy * 100)} %`,
+  ]);
+  const settings = Object.entries(report.settings).map(([name, value]) => `${name}=${value}`);
+  return `
+${columns(['what', 'clients', 'a second', 'floor', 'ratio', 'low to high', 'at least', 'better', 'CPU ratio', 'CPU µs', 'floor', 'p50 µs', 'p99 µs', 'busy'], lines)}
+
+ratio      what is measured over its floor, in units a second: the median of ${report.options.rounds} pairs of slices that took turns
+CPU        of the clients' server processes, for one unit; the ratio is the floor's over ours
+busy       the share of the time that the busiest thread of clients did not wait; they can do ${whole(report.noop)} calls of "select 1" a second
+machine    ${report.machine}
+settings   ${settings.join(' ')}
+verified   ${report.verified}`;
 }

@@ -1,8 +1,8 @@
-/** A PostgreSQL of the benchmark's own, as durable as in production, with the ledger installed and a catalog loaded. */
+/** A PostgreSQL of the benchmark's own, as durable as in production, and the ledgers in it. */
 import * as fs from 'node:fs';
 import path from 'node:path';
 import { Client } from 'pg';
-import { loadCatalog } from '../../src/catalog.ts';
+import { CATALOGS, loadCatalog } from '../../src/catalog.ts';
 import { startEmbeddedPostgres } from '../../src/embedded-postgres.ts';
 import { migrate } from '../../src/migrate.ts';
 
@@ -11,85 +11,133 @@ const SETTINGS = {
   shared_buffers: '1GB',
   max_wal_size: '8GB',
   checkpoint_timeout: '30min',
-  max_connections: '100',
 };
 
-/** Shown in the output, as the server has them. */
-const SHOWN = ['fsync', 'synchronous_commit', 'full_page_writes', 'wal_sync_method', 'autovacuum'];
+/** For profiles: statements inside functions, and the functions, are counted and timed. */
+const PROFILING = {
+  shared_preload_libraries: 'pg_stat_statements',
+  'pg_stat_statements.track': 'all',
+  track_functions: 'all',
+};
 
-export interface BenchServer {
-  /** As the application's backend, which is a member of credits_service and no more. */
-  clientUrl: string;
+/** Shown in the report as the server has them. */
+const DURABILITY = [
+  'fsync',
+  'synchronous_commit',
+  'full_page_writes',
+  'wal_sync_method',
+  'autovacuum',
+];
+
+const TEMPLATE = 'bench_template';
+
+/** A database with pgcredits, the catalogs and the floors in it. */
+export interface Ledger {
+  name: string;
   /** As the superuser. */
   admin: Client;
+  adminUrl: string;
+  /** As the application's backend: a member of credits_service and no more. */
+  clientUrl: string;
+}
+
+export interface BenchServer {
   settings: Record<string, string>;
+  /** The server's own process. */
+  pid: number;
+  /** Makes another ledger, without accounts. */
+  createLedger(name: string): Promise<Ledger>;
+  /** Stops the server and removes its data. */
   stop(): Promise<void>;
 }
 
 export async function startServer(
   folder: string,
-  progress: (line: string) => void,
-  preload = '',
+  { profile }: { profile: boolean },
 ): Promise<BenchServer> {
   fs.mkdirSync(folder, { recursive: true });
   const data = fs.mkdtempSync(path.join(folder, 'data-'));
-  const options = { folder: data, database: 'bench' };
-  progress('starting a server of its own');
+  const options = { folder: data, database: TEMPLATE };
+  const ledgers: Ledger[] = [];
   let server = await startEmbeddedPostgres(options);
-  const remove = () => {
-    // As root, the data may be elsewhere, behind a link.
+  const interrupted = () => {
+    stop().finally(() => process.exit(130));
+  };
+  const stop = async () => {
+    process.off('SIGINT', interrupted);
+    process.off('SIGTERM', interrupted);
+    for (const { admin } of ledgers) await admin.end();
+    await server.stop();
+    // Run by root, the data may be elsewhere, behind a link.
     const real = fs.realpathSync(path.join(data, 'postgres'));
     fs.rmSync(data, { recursive: true });
     fs.rmSync(real, { recursive: true, force: true });
   };
+  process.once('SIGINT', interrupted);
+  process.once('SIGTERM', interrupted);
   try {
-    await withClient(server.connectionString, async (client) => {
-      const settings = { ...SETTINGS, ...(preload && { shared_preload_libraries: preload }) };
-      for (const [name, value] of Object.entries(settings)) {
+    await connected(server.connectionString, async (client) => {
+      for (const [name, value] of Object.entries({ ...SETTINGS, ...(profile && PROFILING) })) {
         await client.query(`alter system set ${name} = '${value}'`);
       }
     });
     await server.stop();
     server = await startEmbeddedPostgres(options);
     await migrate(server.connectionString);
-    const admin = new Client(server.connectionString);
-    await admin.connect();
-    await loadCatalog(admin, 'avs');
-    await admin.query(fs.readFileSync(new URL('floors.sql', import.meta.url), 'utf8'));
-    await admin.query(`
-      create role bench_client login password 'bench' in role credits_service;
-      grant usage on schema bench to bench_client;
-      grant select, insert, update on all tables in schema bench to bench_client`);
-    const clientUrl = new URL(server.connectionString);
-    clientUrl.username = 'bench_client';
-    clientUrl.password = 'bench';
-    const { rows } = await admin.query(
-      `select name, current_setting(name) as value from unnest($1::text[]) name
-       union all select 'server', split_part(version(), ' on ', 1)`,
-      [[...SHOWN, ...Object.keys(SETTINGS)]],
-    );
+    const settings = await connected(server.connectionString, (client) => install(client, profile));
+    const pidFile = path.join(data, 'postgres/postmaster.pid');
     return {
-      clientUrl: clientUrl.href,
-      admin,
-      settings: Object.fromEntries(rows.map(({ name, value }) => [name, value])),
-      async stop() {
-        await admin.end();
-        await server.stop();
-        remove();
+      settings,
+      pid: Number(fs.readFileSync(pidFile, 'utf8').split('\n')[0]),
+      async createLedger(name) {
+        const at = (database: string, user?: string) => {
+          const url = new URL(server.connectionString);
+          url.pathname = database;
+          if (user) url.username = url.password = user;
+          return url.href;
+        };
+        await connected(at('postgres'), (client) =>
+          client.query(`create database ${name} template ${TEMPLATE}`),
+        );
+        const admin = new Client(at(name));
+        const ledger = { name, admin, adminUrl: at(name), clientUrl: at(name, 'bench_client') };
+        ledgers.push(ledger);
+        await admin.connect();
+        return ledger;
       },
+      stop,
     };
   } catch (error) {
-    await server.stop();
-    remove();
+    await stop();
     throw error;
   }
 }
 
-async function withClient(url: string, work: (client: Client) => Promise<void>): Promise<void> {
+/** Puts everything into the template. Returns the server's settings. */
+async function install(client: Client, profile: boolean): Promise<Record<string, string>> {
+  for (const name of CATALOGS) await loadCatalog(client, name);
+  await client.query(fs.readFileSync(new URL('floors.sql', import.meta.url), 'utf8'));
+  await client.query(`
+    create role bench_client login password 'bench_client' in role credits_service;
+    grant usage on schema bench to bench_client;
+    grant select, insert, update on all tables in schema bench to bench_client`);
+  if (profile) await client.query('create extension pg_stat_statements');
+  const { rows } = await client.query(
+    `select 'server' as name, split_part(version(), ' on ', 1) as value
+     union all select name, current_setting(name) from unnest($1::text[]) name`,
+    [[...DURABILITY, ...Object.keys(SETTINGS)]],
+  );
+  return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
+}
+
+export async function connected<Result>(
+  url: string,
+  work: (client: Client) => Promise<Result>,
+): Promise<Result> {
   const client = new Client(url);
   await client.connect();
   try {
-    await work(client);
+    return await work(client);
   } finally {
     await client.end();
   }

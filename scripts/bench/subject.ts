@@ -1,12 +1,17 @@
 /** What the subjects of the benchmark have in common. */
-import type { Client } from 'pg';
-import type { Statement } from './clients.ts';
-import { openClients } from './clients.ts';
-import { type Comparison, compare, type Pace } from './compare.ts';
+import { type Driver, openClients, type Slice, type Statement } from './clients.ts';
+import { compare, median, type Rounds, type Spread, spread } from './compare.ts';
+import { profile } from './profile.ts';
+import type { BenchServer, Ledger } from './server.ts';
 
 export interface Options {
+  /** compare: calls a second. cpu: CPU time a call, which neighbours hardly disturb. profile: where the time goes. */
+  mode: 'compare' | 'cpu' | 'profile';
+  driver: Driver;
   /** How long a slice takes. */
   seconds: number;
+  /** How many calls a slice has, where CPU time is measured or a profile is made. */
+  calls: number;
   /** How many slices of the subject, and as many of its floor. */
   rounds: number;
   warmUp: number;
@@ -17,60 +22,162 @@ export interface Options {
 
 export interface Context {
   options: Options;
-  clientUrl: string;
-  admin: Client;
+  server: BenchServer;
+  /** The ledger that most subjects use: accounts without much of a history. */
+  ledger: Ledger;
+  /** Another ledger, verified with the others in the end. */
+  createLedger: (name: string) => Promise<Ledger>;
   progress: (line: string) => void;
+  /** Where profiles go. */
+  print: (text: string) => void;
 }
 
 /** A line of the table. */
 export interface Result {
   subject: string;
   name: string;
+  clients: number;
   /** What it is measured against. */
   against: string;
-  /** What one call counts as: 1 charge, 1,000 rows. */
-  perCall: number;
-  clients: number;
-  /** At least so much of the floor, and what would be better still. */
-  target: number | null;
-  stretch: number | null;
-  comparison: Comparison;
+  /** What is counted, such as charges. */
+  unit: string;
+  /** Both in units a second. */
+  ours: number;
+  floor: number;
+  ratio: Spread;
+  /** The ratio is to be at least this, and this would be better still. */
+  atLeast: number | null;
+  better: number | null;
+  /** The server's CPU time in microseconds a unit, and the floor's over ours. */
+  cpu: { ours: number; floor: number; ratio: Spread } | null;
+  /** Of a call, in microseconds. */
+  latency: { median: number; p99: number } | null;
+  /** Of the busiest thread of clients, at its floor or here, whichever is more. */
+  clientBusy: number | null;
+  /** What else there is to say. */
+  note?: string;
+  rounds?: Rounds;
 }
 
-/** Runs its cases and returns a line for each. */
+/** Measures its cases and returns a line for each. */
 export type Subject = (context: Context) => Promise<Result[]>;
+
+export interface CaseSide {
+  statement: Statement;
+  /** Default: the context's. */
+  ledger?: Ledger;
+  /** What one call counts as. Default: 1. */
+  perCall?: number;
+}
 
 export interface Case {
   name: string;
   clients: number;
-  subject: Statement;
+  unit: string;
+  ours: CaseSide;
   against: string;
-  floor: Statement;
-  target: number | null;
-  stretch: number | null;
-  perCall?: number;
+  floor: CaseSide;
+  atLeast: number | null;
+  better?: number;
+  /** How many calls a slice has at most, where there is no end of them in time. */
+  calls?: number;
 }
 
 /** Compares case by case, each with clients of its own. */
 export async function runCases(
-  { options, clientUrl, admin, progress }: Context,
+  context: Context,
   subject: string,
   cases: Case[],
 ): Promise<Result[]> {
+  const { options, progress } = context;
   const results: Result[] = [];
-  for (const { clients: count, subject: ours, floor, ...rest } of cases) {
-    progress(`${rest.name}, ${count === 1 ? '1 client' : `${count} clients`}`);
-    const clients = await openClients(clientUrl, count);
-    try {
-      // From here on, the first change of a page is logged whole; the warm-up sees to most of that.
-      await admin.query('vacuum analyze');
-      await admin.query('checkpoint');
-      const pace: Pace = { ...options, progress: (line) => progress(`  ${line}`) };
-      const comparison = await compare(clients, ours, floor, pace);
-      results.push({ subject, clients: count, perCall: 1, ...rest, comparison });
-    } finally {
-      await clients.close();
-    }
+  for (const one of cases) {
+    // What a call costs by itself needs no second client, and is not what the targets are about.
+    if (options.mode !== 'compare' && one.clients > 1) continue;
+    progress(`${one.name}, ${one.clients === 1 ? '1 client' : `${one.clients} clients`}`);
+    if (options.mode === 'profile') context.print(await profile(context, one));
+    else results.push(await runCase(context, subject, one));
   }
   return results;
+}
+
+async function runCase(context: Context, subject: string, one: Case): Promise<Result> {
+  const { options, progress } = context;
+  const { name, clients: count, unit, against, atLeast, better = null } = one;
+  const sides = [one.ours, one.floor].map(({ ledger = context.ledger, ...side }) => ({
+    ledger,
+    ...side,
+  }));
+  const ledgers = [...new Set(sides.map(({ ledger }) => ledger))];
+  const clients = new Map(
+    await Promise.all(
+      ledgers.map(
+        async (ledger) => [ledger, await openClients(ledger, count, options.driver)] as const,
+      ),
+    ),
+  );
+  try {
+    for (const { admin } of ledgers) await admin.query('vacuum analyze');
+    // From here on the first change of a page is logged whole, once; the warm-up sees to most of that.
+    await context.ledger.admin.query('checkpoint');
+    const [ours, floor] = sides.map(({ ledger, statement, perCall = 1 }) => ({
+      run: (limit: { seconds: number; calls?: number }) =>
+        (clients.get(ledger) as NonNullable<ReturnType<typeof clients.get>>).run(statement, limit),
+      perCall,
+    })) as [Parameters<typeof compare>[0], Parameters<typeof compare>[1]];
+    const calls = options.mode === 'cpu' ? Math.ceil(options.calls / ours.perCall) : one.calls;
+    const rounds = await compare(ours, floor, {
+      limit: options.mode === 'cpu' ? { seconds: 60, calls } : { seconds: options.seconds, calls },
+      warmUp: { seconds: options.warmUp, calls },
+      rounds: options.rounds,
+      progress: (line) => progress(`  ${line}`),
+    });
+    const cpu = cpuTimes(rounds, ours.perCall, floor.perCall);
+    return {
+      subject,
+      name,
+      clients: count,
+      against,
+      unit,
+      ours: median(rounds.ours.map(({ rate }) => rate)) * ours.perCall,
+      floor: median(rounds.floor.map(({ rate }) => rate)) * floor.perCall,
+      ratio:
+        options.mode === 'cpu' && cpu
+          ? cpu.ratio
+          : byRound(rounds, (a, b) => (a.rate * ours.perCall) / (b.rate * floor.perCall)),
+      atLeast: options.mode === 'cpu' ? null : atLeast,
+      better: options.mode === 'cpu' ? null : better,
+      cpu,
+      latency: latency(rounds.ours),
+      clientBusy: Math.max(
+        median(rounds.ours.map(({ clientBusy }) => clientBusy)),
+        median(rounds.floor.map(({ clientBusy }) => clientBusy)),
+      ),
+      rounds,
+    };
+  } finally {
+    for (const [, opened] of clients) await opened.close();
+  }
+}
+
+function byRound({ ours, floor }: Rounds, ratio: (ours: Slice, floor: Slice) => number): Spread {
+  return spread(ours.map((slice, round) => ratio(slice, floor[round] as Slice)));
+}
+
+function cpuTimes(rounds: Rounds, perCall: number, floorPerCall: number): Result['cpu'] {
+  if ([...rounds.ours, ...rounds.floor].some(({ serverCpu }) => serverCpu === null)) return null;
+  const ours = (slice: Slice) => Number(slice.serverCpu) / perCall;
+  const floor = (slice: Slice) => Number(slice.serverCpu) / floorPerCall;
+  return {
+    ours: median(rounds.ours.map(ours)),
+    floor: median(rounds.floor.map(floor)),
+    ratio: byRound(rounds, (a, b) => floor(b) / ours(a)),
+  };
+}
+
+export function latency(slices: Slice[]): Result['latency'] {
+  const of = (figure: 'median' | 'p99') =>
+    slices.map((slice) => slice[figure]).filter((time) => time !== null);
+  if (of('median').length === 0) return null;
+  return { median: median(of('median')), p99: median(of('p99')) };
 }

@@ -1,21 +1,25 @@
 /** A price, against the charge that may follow it. */
+import type { Statement } from '../clients.ts';
 import { OPERATION, USAGE } from '../ledger.ts';
-import { runCases, type Subject } from '../subject.ts';
+import { type Case, runCases, type Subject } from '../subject.ts';
 import { spend } from './spend.ts';
 
+const quote = (among: number): Statement => ({
+  text: 'select * from credits.quote($1, $2, $3)',
+  values: [{ kind: 'account', among }, OPERATION, JSON.stringify(USAGE)],
+});
+
 export const quoteSubject: Subject = (context) => {
-  const { accounts, clients } = context.options;
-  const a = (count: number) => ({
+  const { accounts, clients: many } = context.options;
+  const one = (clients: number): Case => ({
     name: 'quote, random accounts',
-    clients: count,
-    subject: {
-      text: 'select * from credits.quote($1, $2, $3)',
-      values: [{ kind: 'account' as const, among: accounts }, OPERATION, JSON.stringify(USAGE)],
-    },
+    clients,
+    unit: 'quotes',
+    ours: { statement: quote(accounts) },
     against: 'spend',
-    floor: spend(accounts),
-    target: 4,
-    stretch: 8,
+    floor: { statement: spend(accounts) },
+    atLeast: 4,
+    better: 8,
   });
-  return runCases(context, 'quote', [a(clients), a(1)]);
+  return runCases(context, 'quote', [one(many), one(1)]);
 };

@@ -14,27 +14,21 @@ const f1 = (among: number): Statement => ({
 });
 
 export const spendSubject: Subject = (context) => {
-  const { accounts, clients } = context.options;
-  const against = 'F1, one UPDATE and one INSERT';
-  const a = (
-    name: string,
-    count: number,
-    among: number,
-    target: number,
-    stretch: number,
-  ): Case => ({
-    name: `spend, ${name}`,
-    clients: count,
-    subject: spend(among),
-    against,
-    floor: f1(among),
-    target,
-    stretch,
+  const { accounts, clients: many } = context.options;
+  const one = (among: number, clients: number, atLeast: number, better: number): Case => ({
+    name: `spend, ${among === 1 ? 'hot account' : 'random accounts'}`,
+    clients,
+    unit: 'charges',
+    ours: { statement: spend(among) },
+    against: 'F1: one UPDATE, one INSERT',
+    floor: { statement: f1(among) },
+    atLeast,
+    better,
   });
   return runCases(context, 'spend', [
-    a('random accounts', clients, accounts, 0.45, 0.5),
-    a('random accounts', 1, accounts, 0.55, 0.65),
-    a('hot account', clients, 1, 0.45, 0.5),
-    a('hot account', 1, 1, 0.6, 0.7),
+    one(accounts, many, 0.45, 0.5),
+    one(accounts, 1, 0.55, 0.65),
+    one(1, many, 0.45, 0.5),
+    one(1, 1, 0.6, 0.7),
   ]);
 };
