@@ -1,5 +1,5 @@
 /** A thread with a few database clients, each calling as fast as it is answered. Driven by clients.ts. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Client } from 'pg';
@@ -24,14 +24,21 @@ const pids = await Promise.all(
 );
 
 let called = 0;
+let account = '';
 
 function make(recipe: Recipe): string | null {
   if (typeof recipe === 'string' || recipe === null) return recipe;
   switch (recipe.kind) {
     case 'account':
-      return `account ${below(recipe.among)}`;
+      account = `account ${below(recipe.among)}`;
+      return account;
     case 'key':
       return randomUUID();
+    case 'pastKey': {
+      const seq = recipe.from + below(recipe.to - recipe.from + 1);
+      const hash = createHash('md5').update(`${account} ${seq}`).digest('hex');
+      return hash.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+    }
     case 'call':
       called += 1;
       return String(called * threads + thread);

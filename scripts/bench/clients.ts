@@ -16,6 +16,8 @@ export type Recipe =
   | null
   | { kind: 'account'; among: number }
   | { kind: 'key' }
+  /** The key of a past charge of the account that was just made, at one of these places in its log. */
+  | { kind: 'pastKey'; from: number; to: number }
   | { kind: 'call' }
   | { kind: 'requests'; size: number; among: number; request: object };
 
@@ -211,7 +213,8 @@ function expression(recipe: Recipe): string {
       return 'gen_random_uuid()::text';
     case 'call':
       return 'calls';
+    case 'pastKey':
     case 'requests':
-      throw new Error('Batches come from clients.');
+      throw new Error('This comes from clients only.');
   }
 }

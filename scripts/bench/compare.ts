@@ -18,6 +18,8 @@ export interface Pace {
   limit: Limit;
   warmUp: Limit;
   rounds: number;
+  /** Called between the warm-up and the first round. */
+  begin?: () => Promise<unknown>;
   progress: (line: string) => void;
 }
 
@@ -30,6 +32,7 @@ export interface Rounds {
 export async function compare(ours: Side, floor: Side, pace: Pace): Promise<Rounds> {
   const slices: Rounds = { ours: [], floor: [] };
   for (const side of [ours, floor]) await side.run(pace.warmUp);
+  await pace.begin?.();
   for (let round = 0; round < pace.rounds; round++) {
     // A B, B A: what changes with time is even over two rounds.
     const turns = [

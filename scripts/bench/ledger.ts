@@ -28,18 +28,20 @@ export interface Population {
   progress: (line: string) => void;
 }
 
+/** Returns the places of the charges in each account's log. */
 export async function populate(
   admin: Client,
   { accounts, open = OPEN, charges = 0, age = '0', progress }: Population,
-): Promise<void> {
+): Promise<{ firstCharge: number; lastCharge: number }> {
   await install(admin, 'testing/clock.sql');
   await admin.query(`select set_config('credits.now', (now() - $1::interval)::text, false)`, [age]);
   await admin.query(open);
+  const { rows } = await admin.query('select max(seq)::int as last from credits.entries');
   await admin.query(
     `select set_config('credits.now', (now() - $2::interval * (1 - i / ($1::int + 1.0)))::text, false),
-       credits.spend('account 0', $3, $4, idempotency_key => gen_random_uuid()::text)
+       credits.spend('account 0', $3, $4, idempotency_key => ${pastKey(`'account 0'`, '$5::int + i')})
      from generate_series(1, $1) i`,
-    [charges, age, OPERATION, JSON.stringify(USAGE)],
+    [charges, age, OPERATION, JSON.stringify(USAGE), rows[0].last],
   );
   await admin.query('reset credits.now');
   await install(admin, 'functions/10_clock.sql');
@@ -47,7 +49,11 @@ export async function populate(
   await admin.query(
     `insert into bench.accounts (account_id, balance) select account_id, 1e12 from credits.accounts`,
   );
+  return { firstCharge: rows[0].last + 1, lastCharge: rows[0].last + charges };
 }
+
+/** The idempotency key of a charge, from its place in the log: as scattered as a random one, and known again later. */
+const pastKey = (account: string, seq: string) => `md5(${account} || ' ' || ${seq})::uuid::text`;
 
 async function install(admin: Client, file: string): Promise<void> {
   await admin.query(fs.readFileSync(path.join(SQL_FOLDER, file), 'utf8'));
@@ -76,10 +82,11 @@ async function copyAccount(
       `select count(*)::int as count, coalesce(max(${place}), 0)::int as last from ${name} where account_id = 'account 0'`,
     );
     const { count, last } = rows[0];
+    const key = place === 'seq' ? pastKey(`'account ' || i`, 't.seq') : 'gen_random_uuid()::text';
     const values = columns.map((column) => {
       if (column === 'account_id') return `'account ' || i`;
       if (column !== 'idempotency_key') return `t.${column}`;
-      return `case when t.idempotency_key is not null then gen_random_uuid()::text end`;
+      return `case when t.idempotency_key is not null then ${key} end`;
     });
     // Place by place in the log, as if the accounts had been charged in turn.
     const places = Math.max(1, Math.floor((CHUNK / accounts) * (last / Math.max(count, 1))));

@@ -8,6 +8,7 @@ import { populate } from './ledger.ts';
 import { type Report, table } from './report.ts';
 import { type Ledger, startServer } from './server.ts';
 import type { Context, Options, Result, Subject } from './subject.ts';
+import { growthSubject } from './subjects/growth.ts';
 import { quoteSubject } from './subjects/quote.ts';
 import { spendSubject } from './subjects/spend.ts';
 import { spendManySubject } from './subjects/spend-many.ts';
@@ -16,6 +17,7 @@ export const SUBJECTS: Record<string, Subject> = {
   spend: spendSubject,
   quote: quoteSubject,
   'spend-many': spendManySubject,
+  growth: growthSubject,
 };
 
 export interface BenchOptions extends Options {
@@ -114,6 +116,8 @@ async function main(): Promise<void> {
     .option('--warm-up <n>', 'seconds of each before the first slice', positive, 3)
     .option('--clients <n>', 'how many clients, where there are many', positive, 8)
     .option('--accounts <n>', 'how many accounts', positive, 10_000)
+    .option('--entries <n>', 'how many entries a grown ledger has', positive, 2_000_000)
+    .option('--cycle <n>', 'seconds between checkpoints, for a grown ledger', positive, 60)
     .option(
       '--cpu',
       "compare the server's CPU time a call, of one client: hardly disturbed by neighbours",

@@ -1,6 +1,6 @@
 /** What the subjects of the benchmark have in common. */
-import { type Driver, openClients, type Slice, type Statement } from './clients.ts';
-import { compare, median, type Rounds, type Spread, spread } from './compare.ts';
+import { type Clients, type Driver, openClients, type Slice, type Statement } from './clients.ts';
+import { compare, median, type Rounds, type Side, type Spread, spread } from './compare.ts';
 import { profile } from './profile.ts';
 import type { BenchServer, Ledger } from './server.ts';
 
@@ -18,6 +18,10 @@ export interface Options {
   /** How many clients there are where there are many. */
   clients: number;
   accounts: number;
+  /** How many entries a ledger has that has grown. */
+  entries: number;
+  /** How many seconds from one checkpoint to the next, where that matters. */
+  cycle: number;
 }
 
 export interface Context {
@@ -81,6 +85,8 @@ export interface Case {
   better?: number;
   /** How many calls a slice has at most, where there is no end of them in time. */
   calls?: number;
+  /** Measured from one checkpoint to the next, all of it: the ratio is that of the sums. */
+  wholeCycle?: boolean;
 }
 
 /** Compares case by case, each with clients of its own. */
@@ -118,20 +124,23 @@ async function runCase(context: Context, subject: string, one: Case): Promise<Re
   );
   try {
     for (const { admin } of ledgers) await admin.query('vacuum analyze');
-    // From here on the first change of a page is logged whole, once; the warm-up sees to most of that.
-    await context.ledger.admin.query('checkpoint');
-    const [ours, floor] = sides.map(({ ledger, statement, perCall = 1 }) => ({
-      run: (limit: { seconds: number; calls?: number }) =>
-        (clients.get(ledger) as NonNullable<ReturnType<typeof clients.get>>).run(statement, limit),
-      perCall,
-    })) as [Parameters<typeof compare>[0], Parameters<typeof compare>[1]];
+    const checkpoint = () => context.ledger.admin.query('checkpoint');
+    // From here on the first change of a page is logged whole, once. The warm-up sees to most of that.
+    await checkpoint();
+    const [ours, floor] = sides.map(({ ledger, statement, perCall = 1 }): Side => {
+      const opened = clients.get(ledger) as Clients;
+      return { run: (limit) => opened.run(statement, limit), perCall };
+    }) as [Side, Side];
     const calls = options.mode === 'cpu' ? Math.ceil(options.calls / ours.perCall) : one.calls;
     const rounds = await compare(ours, floor, {
       limit: options.mode === 'cpu' ? { seconds: 60, calls } : { seconds: options.seconds, calls },
       warmUp: { seconds: options.warmUp, calls },
-      rounds: options.rounds,
+      rounds: one.wholeCycle ? Math.ceil(options.cycle / 2 / options.seconds) : options.rounds,
+      begin: one.wholeCycle ? checkpoint : undefined,
       progress: (line) => progress(`  ${line}`),
     });
+    const byRate = byRound(rounds, (a, b) => (a.rate * ours.perCall) / (b.rate * floor.perCall));
+    if (one.wholeCycle) byRate.median = total(rounds.ours) / total(rounds.floor);
     const cpu = cpuTimes(rounds, ours.perCall, floor.perCall);
     return {
       subject,
@@ -141,10 +150,7 @@ async function runCase(context: Context, subject: string, one: Case): Promise<Re
       unit,
       ours: median(rounds.ours.map(({ rate }) => rate)) * ours.perCall,
       floor: median(rounds.floor.map(({ rate }) => rate)) * floor.perCall,
-      ratio:
-        options.mode === 'cpu' && cpu
-          ? cpu.ratio
-          : byRound(rounds, (a, b) => (a.rate * ours.perCall) / (b.rate * floor.perCall)),
+      ratio: options.mode === 'cpu' && cpu ? cpu.ratio : byRate,
       atLeast: options.mode === 'cpu' ? null : atLeast,
       better: options.mode === 'cpu' ? null : better,
       cpu,
@@ -159,6 +165,8 @@ async function runCase(context: Context, subject: string, one: Case): Promise<Re
     for (const [, opened] of clients) await opened.close();
   }
 }
+
+const total = (slices: Slice[]) => slices.reduce((sum, { calls }) => sum + calls, 0);
 
 function byRound({ ours, floor }: Rounds, ratio: (ours: Slice, floor: Slice) => number): Spread {
   return spread(ours.map((slice, round) => ratio(slice, floor[round] as Slice)));
