@@ -1,5 +1,6 @@
 /** A thread with a few database clients, each calling as fast as it is answered. Driven by clients.ts. */
 import { createHash, randomUUID } from 'node:crypto';
+import { Agent, request } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Client } from 'pg';
@@ -68,10 +69,36 @@ function below(limit: number): number {
   return Math.floor(Math.random() * limit);
 }
 
+const agent = new Agent({ keepAlive: true });
+
+/** Sends a GraphQL query and reads the answer. Throws if it has errors. */
+function ask(
+  { url, token }: NonNullable<Order['statement']['api']>,
+  query: string,
+  values: (string | null)[],
+): Promise<void> {
+  const variables = Object.fromEntries(values.map((value, i) => [`a${i}`, value]));
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { agent, method: 'POST', headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => {
+        const answer = Buffer.concat(chunks).toString();
+        if (response.statusCode === 200 && !answer.includes('"errors"')) resolve();
+        else reject(new Error(answer));
+      });
+      response.on('error', reject);
+    });
+    sent.on('error', reject);
+    sent.end(JSON.stringify({ query, variables }));
+  });
+}
+
 /** Calls until time or calls are up. Returns how many calls it made. */
 async function work(client: Client, order: Order, times: number[]): Promise<number> {
   const { name, seconds, calls } = order;
-  const { text, values: recipes } = order.statement;
+  const { text, values: recipes, api } = order.statement;
   if (order.loop) {
     const { rows } = await client.query(text, [seconds, calls]);
     return Number(rows[0].calls);
@@ -81,7 +108,9 @@ async function work(client: Client, order: Order, times: number[]): Promise<numb
   let done = 0;
   while (performance.now() < until && done < calls) {
     const begun = performance.now();
-    const answer = client.query({ name, text, values, rowMode: 'array' });
+    const answer = api
+      ? ask(api, text, values)
+      : client.query({ name, text, values, rowMode: 'array' });
     // While the server works.
     values = recipes.map(make);
     await answer;
@@ -93,6 +122,7 @@ async function work(client: Client, order: Order, times: number[]): Promise<numb
 
 port.on('message', async (order: Order | null) => {
   if (order === null) {
+    agent.destroy();
     await Promise.all(clients.map((client) => client.end()));
     port.close();
     return;

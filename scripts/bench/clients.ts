@@ -24,6 +24,8 @@ export type Recipe =
 export interface Statement {
   text: string;
   values: Recipe[];
+  /** Sent there as GraphQL, with the values as the variables a0, a1 and so on. Not given: to the database. */
+  api?: { url: string; token: string };
 }
 
 export type Driver = 'clients' | 'loop';

@@ -1,5 +1,5 @@
 /** A subject beside its floor, in short slices that take turns, so that a noisy neighbour disturbs both alike. */
-import type { Limit, Slice } from './clients.ts';
+import type { Slice } from './clients.ts';
 
 export interface Spread {
   median: number;
@@ -9,14 +9,15 @@ export interface Spread {
 
 /** One of two that are compared. */
 export interface Side {
-  run: (limit: Limit) => Promise<Slice>;
+  run: (seconds: number) => Promise<Slice>;
   /** What one call counts as: 1 charge, 1,000 rows. */
   perCall: number;
 }
 
 export interface Pace {
-  limit: Limit;
-  warmUp: Limit;
+  /** Of a slice, and before the first one. */
+  seconds: number;
+  warmUp: number;
   rounds: number;
   /** Called between the warm-up and the first round. */
   begin?: () => Promise<unknown>;
@@ -36,8 +37,8 @@ export async function compare(ours: Side, floor: Side, pace: Pace): Promise<Roun
   for (let round = 0; round < pace.rounds; round++) {
     // A B, B A: what changes with time is even over two rounds.
     const turns = [
-      async () => slices.ours.push(await ours.run(pace.limit)),
-      async () => slices.floor.push(await floor.run(pace.limit)),
+      async () => slices.ours.push(await ours.run(pace.seconds)),
+      async () => slices.floor.push(await floor.run(pace.seconds)),
     ];
     if (round % 2 === 1) turns.reverse();
     for (const turn of turns) await turn();

@@ -3,21 +3,29 @@ import * as fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { svgChart, textChart } from './chart.ts';
 import { openClients } from './clients.ts';
 import { populate } from './ledger.ts';
+import { watchMemory } from './processes.ts';
 import { type Report, table } from './report.ts';
 import { type Ledger, startServer } from './server.ts';
 import type { Context, Options, Result, Subject } from './subject.ts';
+import { graphqlSubject } from './subjects/graphql.ts';
 import { growthSubject } from './subjects/growth.ts';
+import { hotSubject } from './subjects/hot.ts';
 import { quoteSubject } from './subjects/quote.ts';
 import { spendSubject } from './subjects/spend.ts';
 import { spendManySubject } from './subjects/spend-many.ts';
+import { sweepSubject } from './subjects/sweep.ts';
 
 export const SUBJECTS: Record<string, Subject> = {
   spend: spendSubject,
   quote: quoteSubject,
   'spend-many': spendManySubject,
+  hot: hotSubject,
   growth: growthSubject,
+  sweep: sweepSubject,
+  graphql: graphqlSubject,
 };
 
 export interface BenchOptions extends Options {
@@ -35,6 +43,7 @@ export async function bench(given: BenchOptions): Promise<Report> {
   const { subjects, out, progress, print, ...options } = given;
   progress('starting a server of its own');
   const server = await startServer(out, { profile: options.mode === 'profile' });
+  const watch = watchMemory(server.pid);
   const ledgers: Ledger[] = [];
   const createLedger = async (name: string) => {
     const ledger = await server.createLedger(name);
@@ -48,7 +57,12 @@ export async function bench(given: BenchOptions): Promise<Report> {
     const context: Context = { options, server, ledger, createLedger, progress, print };
     const noop = await measureNoop(context);
     const results: Result[] = [];
-    for (const name of subjects) results.push(...(await (SUBJECTS[name] as Subject)(context)));
+    const memory: Report['memory'] = {};
+    for (const name of subjects) {
+      watch.take();
+      results.push(...(await (SUBJECTS[name] as Subject)(context)));
+      memory[name] = watch.take();
+    }
     const report: Report = {
       at: new Date().toISOString(),
       machine: describeMachine(),
@@ -57,12 +71,16 @@ export async function bench(given: BenchOptions): Promise<Report> {
       noop,
       verified: await verify(ledgers, progress),
       results,
+      memory,
     };
     if (options.mode !== 'profile') {
       fs.writeFileSync(path.join(out, 'bench.json'), `${JSON.stringify(report, null, 1)}\n`);
+      const caption = `${report.machine}, ${report.at.slice(0, 10)}`;
+      fs.writeFileSync(path.join(out, 'bench.svg'), svgChart(results, caption));
     }
     return report;
   } finally {
+    watch.stop();
     await server.stop();
   }
 }
@@ -80,14 +98,27 @@ async function measureNoop({ options, ledger, progress }: Context): Promise<numb
   }
 }
 
+/** More entries than this, and only some accounts are verified. */
+const WHOLE = 1_000_000;
+const SOME = 200;
+
 async function verify(ledgers: Ledger[], progress: (line: string) => void): Promise<string> {
   const sound: string[] = [];
   for (const { name, admin } of ledgers) {
-    progress(`verifying the ledger ${name}`);
-    const { rows } = await admin.query('select * from credits.verify() limit 1');
-    if (rows.length > 0) throw new Error(`The ledger is not sound: ${JSON.stringify(rows[0])}`);
-    const counts = await admin.query('select count(*)::int as count from credits.entries');
-    sound.push(`${counts.rows[0].count.toLocaleString('en-US')} entries`);
+    const counts = await admin.query('select count(*)::int as entries from credits.entries');
+    const { entries } = counts.rows[0];
+    const some = entries > WHOLE;
+    progress(`verifying ${some ? `${SOME} accounts of ` : ''}${name}`);
+    const { rows: accounts } = await admin.query(
+      `select account_id from credits.accounts order by account_id <> 'account 0', random() limit $1`,
+      [SOME],
+    );
+    for (const { account_id } of some ? accounts : [{ account_id: null }]) {
+      const { rows } = await admin.query('select * from credits.verify($1)', [account_id]);
+      if (rows.length > 0) throw new Error(`The ledger is not sound: ${JSON.stringify(rows[0])}`);
+    }
+    const size = `${entries.toLocaleString('en-US')} entries`;
+    sound.push(some ? `${SOME} accounts of ${size}` : size);
   }
   return `no violation in ledgers of ${sound.join(', ')}`;
 }
@@ -116,8 +147,12 @@ async function main(): Promise<void> {
     .option('--warm-up <n>', 'seconds of each before the first slice', positive, 3)
     .option('--clients <n>', 'how many clients, where there are many', positive, 8)
     .option('--accounts <n>', 'how many accounts', positive, 10_000)
+    .option('--batch <n>', 'how many charges a batch has', positive, 1000)
     .option('--entries <n>', 'how many entries a grown ledger has', positive, 2_000_000)
     .option('--cycle <n>', 'seconds between checkpoints, for a grown ledger', positive, 60)
+    .option('--sweep <n>', 'how many accounts fall due at one instant', positive, 50_000)
+    .option('--workers <n>', 'how many workers settle them', positive, 2)
+    .option('--spends <n>', 'how many times one hot account is charged', positive, 20_000)
     .option(
       '--cpu',
       "compare the server's CPU time a call, of one client: hardly disturbed by neighbours",
@@ -148,8 +183,8 @@ async function main(): Promise<void> {
     print: console.log,
   });
   if (report.results.length === 0) return;
-  console.log(table(report));
-  console.log(`written    ${folder}`);
+  console.log(`${table(report)}\n\n${textChart(report.results)}\n`);
+  console.log(`Written to ${folder}: bench.json, bench.svg`);
 }
 
 if (import.meta.main) await main();

@@ -1,6 +1,7 @@
 /** Where the time of a call goes, function by function and statement by statement, as the server itself counts it. */
 import { openClients } from './clients.ts';
 import { columns } from './report.ts';
+import { vacuum } from './server.ts';
 import type { Case, Context } from './subject.ts';
 
 const FUNCTIONS = `
@@ -24,7 +25,7 @@ export async function profile(
   const { ledger = shared, statement, perCall = 1 } = ours;
   const clients = await openClients(ledger, 1);
   try {
-    await ledger.admin.query('vacuum analyze');
+    await vacuum(ledger);
     await clients.run(statement, { seconds: options.warmUp });
     // Or else what it has counted so far comes after the reset.
     const flush = { text: 'select pg_stat_force_next_flush()', values: [] };

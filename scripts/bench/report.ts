@@ -1,4 +1,5 @@
 /** What a run has found, for people. */
+import type { Memory } from './processes.ts';
 import type { Options, Result } from './subject.ts';
 
 export interface Report {
@@ -10,6 +11,8 @@ export interface Report {
   noop: number;
   verified: string;
   results: Result[];
+  /** By subject, a sample a second. */
+  memory: Record<string, Memory[]>;
 }
 
 /** Lines in columns: texts to the left in the first or last, figures to the right. */
@@ -51,6 +54,7 @@ export function table({ results, ...report }: Report): string {
     result.latency ? whole(result.latency.p99) : '',
     result.clientBusy === null ? '' : `${Math.round(result.clientBusy * 100)} %`,
   ]);
+  const notes = results.flatMap(({ name, note }) => (note ? `           ${name}: ${note}` : []));
   const settings = Object.entries(report.settings).map(([name, value]) => `${name}=${value}`);
   return `
 ${columns(['what', 'clients', 'a second', 'floor', 'ratio', 'low to high', 'at least', 'better', 'CPU ratio', 'CPU µs', 'floor', 'p50 µs', 'p99 µs', 'busy'], lines)}
@@ -60,5 +64,24 @@ CPU        of the clients' server processes, for one unit; the ratio is the floo
 busy       the share of the time that the busiest thread of clients did not wait; they can do ${whole(report.noop)} calls of "select 1" a second
 machine    ${report.machine}
 settings   ${settings.join(' ')}
-verified   ${report.verified}`;
+verified   ${report.verified}
+memory     at most, in MB, and in the last quarter of the time; of the server, what its processes have for themselves
+${memoryLines(report.memory)}${notes.length > 0 ? `\nnotes\n${notes.join('\n')}` : ''}`;
+}
+
+function memoryLines(memory: Report['memory']): string {
+  return Object.entries(memory)
+    .map(([subject, samples]) => {
+      const late = samples.slice(Math.floor(samples.length * 0.75));
+      const peak = (of: (sample: Memory) => number) =>
+        `${Math.max(...samples.map(of)).toFixed(0)} (${Math.max(...late.map(of)).toFixed(0)})`;
+      const commands = [...new Set(samples.flatMap((sample) => Object.keys(sample.commands)))];
+      return [
+        `           ${subject}: server ${peak(({ server }) => server)}`,
+        `its largest process ${peak(({ backend }) => backend)}`,
+        ...commands.map((name) => `${name} ${peak((sample) => sample.commands[name] ?? 0)}`),
+        `clients ${peak(({ clients }) => clients)}`,
+      ].join(', ');
+    })
+    .join('\n');
 }

@@ -130,6 +130,14 @@ async function install(client: Client, profile: boolean): Promise<Record<string,
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
 }
 
+/** After this, statistics and the visibility map are as autovacuum would leave them. */
+export async function vacuum({ admin }: Ledger): Promise<void> {
+  const { rows } = await admin.query(`
+    select string_agg(oid::regclass::text, ', ') as tables from pg_class
+    where relkind = 'r' and relnamespace::regnamespace::text in ('credits', 'bench')`);
+  await admin.query(`vacuum analyze ${rows[0].tables}`);
+}
+
 export async function connected<Result>(
   url: string,
   work: (client: Client) => Promise<Result>,

@@ -2,7 +2,7 @@
 import { type Clients, type Driver, openClients, type Slice, type Statement } from './clients.ts';
 import { compare, median, type Rounds, type Side, type Spread, spread } from './compare.ts';
 import { profile } from './profile.ts';
-import type { BenchServer, Ledger } from './server.ts';
+import { type BenchServer, type Ledger, vacuum } from './server.ts';
 
 export interface Options {
   /** compare: calls a second. cpu: CPU time a call, which neighbours hardly disturb. profile: where the time goes. */
@@ -18,10 +18,17 @@ export interface Options {
   /** How many clients there are where there are many. */
   clients: number;
   accounts: number;
+  /** How many charges a batch has. */
+  batch: number;
   /** How many entries a ledger has that has grown. */
   entries: number;
   /** How many seconds from one checkpoint to the next, where that matters. */
   cycle: number;
+  /** How many accounts fall due at once, and how many workers settle them. */
+  sweep: number;
+  workers: number;
+  /** How many times one account is charged. */
+  spends: number;
 }
 
 export interface Context {
@@ -72,6 +79,8 @@ export interface CaseSide {
   ledger?: Ledger;
   /** What one call counts as. Default: 1. */
   perCall?: number;
+  /** How many calls of each client a slice has at most, where there is no end of them in time. */
+  calls?: number;
 }
 
 export interface Case {
@@ -83,8 +92,6 @@ export interface Case {
   floor: CaseSide;
   atLeast: number | null;
   better?: number;
-  /** How many calls a slice has at most, where there is no end of them in time. */
-  calls?: number;
   /** Measured from one checkpoint to the next, all of it: the ratio is that of the sums. */
   wholeCycle?: boolean;
 }
@@ -98,11 +105,13 @@ export async function runCases(
   const { options, progress } = context;
   const results: Result[] = [];
   for (const one of cases) {
-    // What a call costs by itself needs no second client, and is not what the targets are about.
-    if (options.mode !== 'compare' && one.clients > 1) continue;
-    progress(`${one.name}, ${one.clients === 1 ? '1 client' : `${one.clients} clients`}`);
+    // What a call costs by itself needs no second client.
+    const clients = options.mode === 'compare' ? one.clients : 1;
+    if (clients < one.clients && cases.some((c) => c.name === one.name && c.clients === 1))
+      continue;
+    progress(`${one.name}, ${clients === 1 ? '1 client' : `${clients} clients`}`);
     if (options.mode === 'profile') context.print(await profile(context, one));
-    else results.push(await runCase(context, subject, one));
+    else results.push(await runCase(context, subject, { ...one, clients }));
   }
   return results;
 }
@@ -123,18 +132,19 @@ async function runCase(context: Context, subject: string, one: Case): Promise<Re
     ),
   );
   try {
-    for (const { admin } of ledgers) await admin.query('vacuum analyze');
+    for (const ledger of ledgers) await vacuum(ledger);
     const checkpoint = () => context.ledger.admin.query('checkpoint');
     // From here on the first change of a page is logged whole, once. The warm-up sees to most of that.
     await checkpoint();
-    const [ours, floor] = sides.map(({ ledger, statement, perCall = 1 }): Side => {
+    const inCalls = options.mode === 'cpu';
+    const [ours, floor] = sides.map(({ ledger, statement, perCall = 1, calls: most }): Side => {
       const opened = clients.get(ledger) as Clients;
-      return { run: (limit) => opened.run(statement, limit), perCall };
+      const calls = inCalls ? Math.ceil(options.calls / perCall) : most;
+      return { run: (seconds) => opened.run(statement, { seconds, calls }), perCall };
     }) as [Side, Side];
-    const calls = options.mode === 'cpu' ? Math.ceil(options.calls / ours.perCall) : one.calls;
     const rounds = await compare(ours, floor, {
-      limit: options.mode === 'cpu' ? { seconds: 60, calls } : { seconds: options.seconds, calls },
-      warmUp: { seconds: options.warmUp, calls },
+      seconds: inCalls ? 60 : options.seconds,
+      warmUp: options.warmUp,
       rounds: one.wholeCycle ? Math.ceil(options.cycle / 2 / options.seconds) : options.rounds,
       begin: one.wholeCycle ? checkpoint : undefined,
       progress: (line) => progress(`  ${line}`),

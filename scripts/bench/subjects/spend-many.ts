@@ -3,18 +3,14 @@ import type { Statement } from '../clients.ts';
 import { OPERATION, USAGE } from '../ledger.ts';
 import { type Context, type Result, runCases, type Subject } from '../subject.ts';
 
-const SIZE = 1000;
-
-const spendMany = (among: number): Statement => ({
+const spendMany = (size: number, among: number): Statement => ({
   text: `select * from credits.spend_many(
     array(select r from jsonb_populate_recordset(null::credits.spend_request, $1::jsonb) r))`,
-  values: [
-    { kind: 'requests', size: SIZE, among, request: { operation: OPERATION, usage: USAGE } },
-  ],
+  values: [{ kind: 'requests', size, among, request: { operation: OPERATION, usage: USAGE } }],
 });
 
 export const spendManySubject: Subject = async (context) => {
-  const { accounts } = context.options;
+  const { accounts, batch } = context.options;
   const results: Result[] = [];
   for (const { among, atLeast, better } of [
     { among: 1, atLeast: 0.4, better: 0.5 },
@@ -23,14 +19,14 @@ export const spendManySubject: Subject = async (context) => {
   ]) {
     const batches = await stage(context, among);
     results.push(
-      ...(await runCases(context, 'spend_many', [
+      ...(await runCases(context, 'spend-many', [
         {
-          name: `spend_many of ${SIZE}, ${among === 1 ? '1 account' : `${among} accounts`}`,
+          name: `spend_many of ${batch}, ${among === 1 ? '1 account' : `${among} accounts`}`,
           clients: 1,
           unit: 'charges',
-          ours: { statement: spendMany(among), perCall: SIZE },
+          ours: { statement: spendMany(batch, among), perCall: batch },
           against: 'C1: INSERT of the same rows',
-          floor: { statement: c1(batches), perCall: SIZE },
+          floor: { statement: c1(batches), perCall: batch },
           atLeast,
           better,
         },
@@ -46,11 +42,14 @@ export const c1 = (batches: number): Statement => ({
 });
 
 /** Sets aside the rows of real batches, to insert them again and again. Returns how many batches. */
-async function stage({ ledger: { admin }, progress }: Context, among: number): Promise<number> {
+async function stage(
+  { options, ledger: { admin }, progress }: Context,
+  among: number,
+): Promise<number> {
   progress(
     `setting aside the rows of batches over ${among === 1 ? '1 account' : `${among} accounts`}`,
   );
-  const batches = Math.max(1, Math.min(10, Math.floor(among / SIZE)));
+  const batches = Math.max(1, Math.min(10, Math.floor(among / options.batch)));
   await admin.query('select bench.begin_staging()');
   for (let batch = 0; batch < batches; batch++) {
     await admin.query(
@@ -58,7 +57,7 @@ async function stage({ ledger: { admin }, progress }: Context, among: number): P
        from credits.spend_many(array(
          select ('account ' || ($1 + i * $2::int) % $3::int, $4, $5::jsonb, gen_random_uuid()::text, null, null, null)::credits.spend_request
          from generate_series(0, $6::int - 1) i)) r`,
-      [batch, batches, among, OPERATION, JSON.stringify(USAGE), SIZE],
+      [batch, batches, among, OPERATION, JSON.stringify(USAGE), options.batch],
     );
   }
   return batches;
