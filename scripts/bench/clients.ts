@@ -159,8 +159,9 @@ export async function openClients(
         rate: done / elapsed,
         median: at(0.5),
         p99: at(0.99),
+        // The API has connections of its own.
         serverCpu:
-          serverBefore === null || serverAfter === null
+          serverBefore === null || serverAfter === null || statement.api
             ? null
             : (serverAfter - serverBefore) / done,
         clientCpu: (client.user + client.system) / done,

@@ -197,5 +197,5 @@ export function latency(slices: Slice[]): Result['latency'] {
   const of = (figure: 'median' | 'p99') =>
     slices.map((slice) => slice[figure]).filter((time) => time !== null);
   if (of('median').length === 0) return null;
-  return { median: median(of('median')), p99: median(of('p99')) };
+  return { median: Math.round(median(of('median'))), p99: Math.round(median(of('p99'))) };
 }
