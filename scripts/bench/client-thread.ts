@@ -3,7 +3,9 @@ import { createHash, randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Client } from 'pg';
+import { Client, type Pool } from 'pg';
+import { type Credits, type CreditsDatabase, createCredits } from '../../src/client.ts';
+import { createPool } from '../../src/database.ts';
 import type { Order, Outcome, Recipe, Setup } from './clients.ts';
 
 const { connectionString, clients: count, thread, threads } = workerData as Setup;
@@ -120,9 +122,36 @@ async function work(client: Client, order: Order, times: number[]): Promise<numb
   return done;
 }
 
+/** Opened once, so that slices do not begin with connecting. */
+let pool: Pool | undefined;
+
+/** Spends through the library, so many at a time, until the time is up. Returns how many spends that were. */
+async function workWithLibrary(order: Order, times: number[]): Promise<number> {
+  const { text: operation, values: recipes, library } = order.statement;
+  const { coalesce, inFlight, connections } = library as NonNullable<typeof library>;
+  pool ??= createPool({ connectionString, max: connections, idleTimeoutMillis: 0 });
+  const create = createCredits as (
+    db: CreditsDatabase,
+    options?: { coalesce?: true },
+  ) => Pick<Credits, 'spend'>;
+  const credits = create(pool, coalesce ? { coalesce: true } : {});
+  const until = performance.now() + order.seconds * 1000;
+  const lane = async () => {
+    while (performance.now() < until) {
+      const [accountId, usage, idempotencyKey] = recipes.map(make) as [string, string, string];
+      const begun = performance.now();
+      await credits.spend({ accountId, operation, usage: JSON.parse(usage), idempotencyKey });
+      times.push(performance.now() - begun);
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, lane));
+  return times.length;
+}
+
 port.on('message', async (order: Order | null) => {
   if (order === null) {
     agent.destroy();
+    await pool?.end();
     await Promise.all(clients.map((client) => client.end()));
     port.close();
     return;
@@ -131,7 +160,9 @@ port.on('message', async (order: Order | null) => {
   const idle = performance.eventLoopUtilization();
   const outcome: Outcome = { calls: 0, times: new Float64Array(), busy: 0, error: undefined };
   try {
-    const done = await Promise.all(clients.map((client) => work(client, order, times)));
+    const done = order.statement.library
+      ? [await workWithLibrary(order, times)]
+      : await Promise.all(clients.map((client) => work(client, order, times)));
     outcome.calls = done.reduce((sum, calls) => sum + calls, 0);
     outcome.times = Float64Array.from(times);
     outcome.busy = performance.eventLoopUtilization(idle).utilization;

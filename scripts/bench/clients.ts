@@ -26,6 +26,8 @@ export interface Statement {
   values: Recipe[];
   /** Sent there as GraphQL, with the values as the variables a0, a1 and so on. Not given: to the database. */
   api?: { url: string; token: string };
+  /** Spent through the TypeScript client of this package, so many at once. The text is the operation. */
+  library?: { coalesce: boolean; inFlight: number; connections: number };
 }
 
 export type Driver = 'clients' | 'loop';
@@ -159,9 +161,9 @@ export async function openClients(
         rate: done / elapsed,
         median: at(0.5),
         p99: at(0.99),
-        // The API has connections of its own.
+        // The API and the library have connections of their own.
         serverCpu:
-          serverBefore === null || serverAfter === null || statement.api
+          serverBefore === null || serverAfter === null || statement.api || statement.library
             ? null
             : (serverAfter - serverBefore) / done,
         clientCpu: (client.user + client.system) / done,

@@ -10,6 +10,7 @@ import { watchMemory } from './processes.ts';
 import { type Report, table } from './report.ts';
 import { type Ledger, startServer } from './server.ts';
 import type { Context, Options, Result, Subject } from './subject.ts';
+import { coalesceSubject } from './subjects/coalesce.ts';
 import { graphqlSubject } from './subjects/graphql.ts';
 import { growthSubject } from './subjects/growth.ts';
 import { hotSubject } from './subjects/hot.ts';
@@ -22,6 +23,7 @@ export const SUBJECTS: Record<string, Subject> = {
   spend: spendSubject,
   quote: quoteSubject,
   'spend-many': spendManySubject,
+  coalesce: coalesceSubject,
   hot: hotSubject,
   growth: growthSubject,
   sweep: sweepSubject,
