@@ -3,9 +3,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Client, type Pool } from 'pg';
-import { type Credits, type CreditsDatabase, createCredits } from '../../src/client.ts';
-import { createPool } from '../../src/database.ts';
+import { Client, Pool } from 'pg';
+import type { Credits, CreditsDatabase } from '../../src/client.ts';
 import type { Order, Outcome, Recipe, Setup } from './clients.ts';
 
 const { connectionString, clients: count, thread, threads } = workerData as Setup;
@@ -129,7 +128,8 @@ let pool: Pool | undefined;
 async function workWithLibrary(order: Order, times: number[]): Promise<number> {
   const { text: operation, values: recipes, library } = order.statement;
   const { coalesce, inFlight, connections } = library as NonNullable<typeof library>;
-  pool ??= createPool({ connectionString, max: connections, idleTimeoutMillis: 0 });
+  const { createCredits } = await import('../../src/client.ts');
+  pool ??= new Pool({ connectionString, max: connections, idleTimeoutMillis: 0 });
   const create = createCredits as (
     db: CreditsDatabase,
     options?: { coalesce?: true },

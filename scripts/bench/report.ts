@@ -53,11 +53,12 @@ export function table({ results, ...report }: Report): string {
     result.latency ? whole(result.latency.median) : '',
     result.latency ? whole(result.latency.p99) : '',
     result.clientBusy === null ? '' : `${Math.round(result.clientBusy * 100)} %`,
+    result.against,
   ]);
   const notes = results.flatMap(({ name, note }) => (note ? `           ${name}: ${note}` : []));
   const settings = Object.entries(report.settings).map(([name, value]) => `${name}=${value}`);
   return `
-${columns(['what', 'clients', 'a second', 'floor', 'ratio', 'low to high', 'at least', 'better', 'CPU ratio', 'CPU µs', 'floor', 'p50 µs', 'p99 µs', 'busy'], lines)}
+${columns(['what', 'clients', 'a second', 'floor', 'ratio', 'low to high', 'at least', 'better', 'CPU ratio', 'CPU µs', 'floor', 'p50 µs', 'p99 µs', 'busy', 'the floor'], lines)}
 
 ratio      what is measured over its floor, in units a second: the median of ${report.options.rounds} pairs of slices that took turns
 CPU        of the clients' server processes, for one unit; the ratio is the floor's over ours

@@ -15,7 +15,7 @@ test('every subject can be measured: each has ratios, and leaves a sound ledger'
       calls: 10,
       rounds: 1,
       warmUp: 0.05,
-      clients: 2,
+      clients: 1,
       accounts: 50,
       batch: 20,
       entries: 1500,
