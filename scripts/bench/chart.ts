@@ -50,7 +50,7 @@ export function svgChart(results: Result[], caption: string): string {
         : `<line x1="${x(better)}" x2="${x(better)}" y1="${y}" y2="${y + 16}" stroke="#888" stroke-dasharray="3 2"/>`;
     return `<text x="${left - 10}" y="${y + 13}" text-anchor="end">${xml(label)}</text>
 <rect x="${left}" y="${y}" width="${Math.max(1, Math.round(length * unit))}" height="16" fill="${length >= 1 ? '#3a7d44' : '#c8553d'}"/>
-${mark}<text x="${x(length) + 6}" y="${y + 13}">${text}</text>`;
+${mark}<text x="${x(LONGEST) + 10}" y="${y + 13}">${text}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${x(LONGEST) + 110}" height="${height}" font-family="sans-serif" font-size="12">
 <rect width="100%" height="100%" fill="#fff"/>
