@@ -55,7 +55,7 @@ export async function bench(given: BenchOptions): Promise<Report> {
   try {
     const ledger = await createLedger('bench');
     progress(`making ${options.accounts} accounts`);
-    await populate(ledger.admin, { accounts: options.accounts, progress });
+    await populate(ledger, { accounts: options.accounts, progress });
     const context: Context = { options, server, ledger, createLedger, progress, print };
     const noop = await measureNoop(context);
     const results: Result[] = [];

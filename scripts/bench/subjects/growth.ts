@@ -22,7 +22,7 @@ export const growthSubject: Subject = async (context) => {
   const make = async (name: string, charges: number) => {
     const ledger = await createLedger(name);
     progress(`making ${accounts} accounts with ${charges} charges each`);
-    const places = await populate(ledger.admin, { accounts, charges, age: '20 days', progress });
+    const places = await populate(ledger, { accounts, charges, age: '20 days', progress });
     return { ledger, ...places };
   };
   const small = await make('bench_small', FEW);

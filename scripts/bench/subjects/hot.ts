@@ -11,7 +11,7 @@ const PARTS = 10;
 export const hotSubject: Subject = async ({ options, createLedger, progress }) => {
   if (options.mode !== 'compare') return [];
   const ledger = await createLedger('bench_hot');
-  await populate(ledger.admin, { accounts: 1000, progress });
+  await populate(ledger, { accounts: 1000, progress });
   await vacuum(ledger);
   const before = await tables(ledger);
   const clients = await openClients(ledger, options.clients);

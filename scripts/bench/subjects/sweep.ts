@@ -1,5 +1,4 @@
 /** Accounts on a free weekly plan that all fall due at one instant: how fast they are settled, and spending meanwhile. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { openClients, type Slice, type Statement } from '../clients.ts';
 import { median, spread } from '../compare.ts';
 import { populate } from '../ledger.ts';
@@ -35,7 +34,7 @@ export const sweepSubject: Subject = async (context) => {
   const calls = Math.floor(slice / batch) || 1;
   const ledger = await createLedger('bench_sweep');
   progress(`making ${accounts} accounts that were due on Monday`);
-  await populate(ledger.admin, { accounts, open: OPEN, age: '7 days', progress });
+  await populate(ledger, { accounts, open: OPEN, age: '7 days', progress });
   const entries = await stage(ledger, staged);
 
   const results = await runCases(context, 'sweep', [
@@ -78,7 +77,6 @@ export const sweepSubject: Subject = async (context) => {
     }
     const elapsed = (performance.now() - begun) / 1000;
     for (const worker of running.splice(0)) await worker.stop();
-    await sleep(1000);
     const usual: Slice[] = [];
     for (let round = 0; round < rounds; round++) {
       usual.push(await client.run(spend(accounts), { seconds: options.seconds }));
