@@ -112,7 +112,7 @@ begin
   priced as materialized (
     select r.index, r.account_id, j.prices,
       -- Whatever needs a second look makes the account's requests go one by one.
-      bool_or(
+      coalesce(bool_or(
         j.prices is null
         or a.next_due_at <= at or not a.additional_enabled or a.additional_period_limit is not null
         or length(r.idempotency_key) not between 1 and 255 or length(r.member_id) not between 1 and 255
@@ -127,7 +127,7 @@ begin
         or (r.member_id is not null and exists (
           select from credits.members m
           where m.account_id = r.account_id and m.member_id = r.member_id and m.period_cap is not null))
-      ) over (partition by r.account_id) or k.is_repeated as is_special
+      ) over (partition by r.account_id), false) or k.is_repeated as is_special
     from request r
     join unnest(accounts) a on a.account_id = r.account_id
     left join credits.top_up_settings t on t.account_id = r.account_id
