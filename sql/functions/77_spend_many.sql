@@ -186,14 +186,15 @@ begin
     insert into credits.entries (
       account_id, seq, unit, kind, operation, amount, included, additional, balance_after, member_id, usage, breakdown,
       idempotency_key, occurred_at, recorded_at, metadata)
-    select c.account_id, c.seq, c.unit, 'usage', r.operation, -c.amount, -coalesce(s.included, 0),
-      coalesce(s.included, 0) - c.amount, c.balance_after, r.member_id, r.usage, p.prices[c.place].breakdown, r.idempotency_key,
+    select c.account_id, c.seq, c.unit, 'usage', r.operation, -coalesce(s.included, 0) - coalesce(s.additional, 0),
+      -coalesce(s.included, 0), -coalesce(s.additional, 0), c.balance_after, r.member_id, r.usage, p.prices[c.place].breakdown, r.idempotency_key,
       at, at, r.metadata
     from paid c
     join request r on r.index = c.index
     join priced p on p.index = c.index
     left join (
-      select s.account_id, s.seq, sum(s.taken) filter (where s.counts_as = 'included') as included
+      select s.account_id, s.seq, sum(s.taken) filter (where s.counts_as = 'included') as included,
+        sum(s.taken) filter (where s.counts_as = 'additional') as additional
       from slice s group by s.account_id, s.seq
     ) s on s.account_id = c.account_id and s.seq = c.seq
     returning *
