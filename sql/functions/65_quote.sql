@@ -209,13 +209,21 @@ declare
   top_ups boolean := credits_private.top_ups_enabled(account_id);
   member_id text := credits_private.claim('member_id');
   present credits_private.projection;
+  lots credits.lots[];
+  pending credits_private.due_event[] := '{}';
   gate credits.gates;
   prices credits_private.price[];
   price credits_private.price;
   lines credits.quote_line[] := '{}';
 begin
-  present := credits_private.project(account, at);
-  account := present.account;
+  if account.next_due_at <= at then
+    present := credits_private.project(account, at);
+    account := present.account;
+    lots := present.lots;
+    pending := present.events;
+  else
+    lots := array(select l from credits.lots l where l.account_id = account.account_id and l.open);
+  end if;
   gate := credits_private.unmet_gate(account, top_ups, items);
   if gate.gate_id is null then
     prices := credits_private.rate_items(account.rate_card, account.plan, top_ups, items, at);
@@ -228,7 +236,7 @@ begin
     end;
   end if;
   foreach price in array prices loop
-    lines := lines || credits_private.assess(account, present.lots, gate, price, member_id, at, present.events);
+    lines := lines || credits_private.assess(account, lots, gate, price, member_id, at, pending);
   end loop;
   return lines;
 end

@@ -250,7 +250,9 @@ begin
   end if;
 
   at := credits_private.account_time(account_id);
-  account := credits_private.settled(account, at);
+  if account.next_due_at <= at then
+    account := credits_private.settled(account, at);
+  end if;
   top_ups := credits_private.top_ups_enabled(account_id);
   foreach price in array credits_private.price_job(account, top_ups, items, max_amount, at) loop
     entry := credits_private.new_entry(account_id, price.unit, 'usage', at);
