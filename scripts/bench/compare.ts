@@ -28,11 +28,14 @@ export interface Pace {
 export interface Rounds {
   ours: Slice[];
   floor: Slice[];
+  /** How many calls of ours the warm-up made. */
+  warmUp: number;
 }
 
 export async function compare(ours: Side, floor: Side, pace: Pace): Promise<Rounds> {
-  const slices: Rounds = { ours: [], floor: [] };
-  for (const side of [ours, floor]) await side.run(pace.warmUp);
+  const { calls } = await ours.run(pace.warmUp);
+  await floor.run(pace.warmUp);
+  const slices: Rounds = { ours: [], floor: [], warmUp: calls };
   await pace.begin?.();
   for (let round = 0; round < pace.rounds; round++) {
     // A B, B A: what changes with time is even over two rounds.

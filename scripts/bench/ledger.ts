@@ -29,11 +29,11 @@ export interface Population {
   progress: (line: string) => void;
 }
 
-/** Returns the places of the charges in each account's log. */
+/** Returns the place of the last charge in each account's log. */
 export async function populate(
   ledger: Ledger,
   { accounts, open = OPEN, charges = 0, age = '0', progress }: Population,
-): Promise<{ firstCharge: number; lastCharge: number }> {
+): Promise<{ lastCharge: number }> {
   const { admin } = ledger;
   await install(admin, 'testing/clock.sql');
   await admin.query(`select set_config('credits.now', (now() - $1::interval)::text, false)`, [age]);
@@ -57,7 +57,7 @@ export async function populate(
   );
   // From here on the first change of a page is logged whole, once. Warming up sees to most of that.
   await admin.query('checkpoint');
-  return { firstCharge, lastCharge };
+  return { lastCharge };
 }
 
 /** The idempotency key of a charge, from its place in the log: as scattered as a random one, and known again later. */

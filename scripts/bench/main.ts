@@ -67,7 +67,7 @@ export async function bench(given: BenchOptions): Promise<Report> {
     }
     const report: Report = {
       at: new Date().toISOString(),
-      machine: describeMachine(),
+      machine: describeMachine(out),
       settings: server.settings,
       options,
       noop,
@@ -125,10 +125,14 @@ async function verify(ledgers: Ledger[], progress: (line: string) => void): Prom
   return `no violation in ledgers of ${sound.join(', ')}`;
 }
 
-function describeMachine(): string {
+/** The type of a file system that is in memory, where nothing is durable whatever the server does. */
+const TMPFS = 0x01021994;
+
+function describeMachine(folder: string): string {
   const cpus = os.cpus();
   const memory = Math.round(os.totalmem() / 2 ** 30);
-  return `${cpus.length} × ${cpus[0]?.model.trim()}, ${memory} GB, ${os.type()} ${os.release()}, Node.js ${process.version}`;
+  const disk = fs.statfsSync(folder).type === TMPFS ? ', data IN MEMORY, not durable' : '';
+  return `${cpus.length} × ${cpus[0]?.model.trim()}, ${memory} GB, ${os.type()} ${os.release()}, Node.js ${process.version}${disk}`;
 }
 
 function positive(text: string): number {

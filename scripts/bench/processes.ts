@@ -86,6 +86,12 @@ function children(pid: number): number[] {
 }
 
 const running = new Map<string, ChildProcess>();
+process.on('exit', () => {
+  for (const child of running.values()) child.kill('SIGKILL');
+});
+
+/** How long a command may take to be ready, in milliseconds. */
+const PATIENCE = 60_000;
 
 export interface Command {
   /** What `ready` found. */
@@ -93,7 +99,7 @@ export interface Command {
   stop(): Promise<void>;
 }
 
-/** Runs `pgcredits worker` or another command, and waits for the line that says it is ready. Throws if it ends before. */
+/** Runs `pgcredits worker` or another command, and waits for the line that says it is ready. Throws if it ends before, or takes too long. */
 export async function startCommand(
   name: string,
   command: string,
@@ -107,20 +113,25 @@ export async function startCommand(
   running.set(name, child);
   const exited = once(child, 'exit').then(() => running.delete(name));
   let output = '';
-  const found = await new Promise<string>((resolve, reject) => {
+  const found = new Promise<string>((resolve, reject) => {
     const read = (text: string) => {
       output += text;
       const match = ready.exec(output);
       if (match) resolve(match[1] ?? match[0]);
     };
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', read);
-    exited.then(() => reject(new Error(`pgcredits ${command} ended: ${output}`)));
+    const fail = (what: string) => reject(new Error(`pgcredits ${command} ${what}: ${output}`));
+    exited.then(() => fail('ended'));
+    setTimeout(fail, PATIENCE, 'is not ready').unref();
   });
-  return {
-    found,
-    async stop() {
-      child.kill('SIGTERM');
-      await exited;
-    },
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await exited;
   };
+  try {
+    return { found: await found, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }

@@ -9,7 +9,7 @@ const SECRET = 'a secret of the benchmark, for itself alone';
 export const graphqlSubject: Subject = async (context) => {
   if (context.options.mode === 'profile') return [];
   const { accounts, clients } = context.options;
-  const api = await startCommand('api', 'serve', /Listening on (\S+),/, {
+  const api = await startCommand('api', 'serve', /(http:\/\/[\d.]+:\d+)/, {
     DATABASE_URL: context.ledger.adminUrl,
     PGCREDITS_JWT_SECRET: SECRET,
     PGCREDITS_HOST: '127.0.0.1',

@@ -1,6 +1,6 @@
 /** Accounts on a free weekly plan that all fall due at one instant: how fast they are settled, and spending meanwhile. */
 import { openClients, type Slice, type Statement } from '../clients.ts';
-import { median, spread } from '../compare.ts';
+import { median, type Rounds, spread } from '../compare.ts';
 import { populate } from '../ledger.ts';
 import { startCommand } from '../processes.ts';
 import type { Ledger } from '../server.ts';
@@ -9,6 +9,9 @@ import { c1 } from './spend-many.ts';
 
 /** How many batches of C1 are set aside. */
 const BATCHES = 10;
+
+/** How long the workers may take for a first or next account, in milliseconds. */
+const PATIENCE = 60_000;
 
 const OPEN = `select credits.open_account('account 0', 'invideo_free')`;
 
@@ -36,6 +39,7 @@ export const sweepSubject: Subject = async (context) => {
   progress(`making ${accounts} accounts that were due on Monday`);
   await populate(ledger, { accounts, open: OPEN, age: '7 days', progress });
   const entries = await stage(ledger, staged);
+  const before = await due(ledger);
 
   const results = await runCases(context, 'sweep', [
     {
@@ -55,11 +59,15 @@ export const sweepSubject: Subject = async (context) => {
     },
   ]);
   if (options.mode !== 'compare') return results;
+  const left = await due(ledger);
+  const made = calledBy(results[0]?.rounds);
+  if (before - left !== made * batch) {
+    throw new Error(`${made} calls settled ${before - left} accounts, not ${batch} each`);
+  }
 
   const client = await openClients(ledger, 1);
   const running = [];
   try {
-    const left = await due(ledger);
     progress(`${left} accounts are left for ${workers} workers, with a client that spends`);
     const begun = performance.now();
     for (let worker = 1; worker <= workers; worker++) {
@@ -67,9 +75,11 @@ export const sweepSubject: Subject = async (context) => {
       running.push(await startCommand(`worker ${worker}`, 'worker', /Working/, environment));
     }
     const meanwhile: Slice[] = [];
-    for (;;) {
+    for (let then = left, progressed = performance.now(); ; ) {
       const slice = await client.run(spend(accounts), { seconds: options.seconds });
       const now = await due(ledger);
+      if (now < then) [then, progressed] = [now, performance.now()];
+      if (performance.now() - progressed > PATIENCE) throw new Error('The workers settle nothing');
       progress(`  ${now} left, a spend takes ${slice.median} µs`);
       // The last slice may have begun when all was done.
       if (now > 0 || meanwhile.length === 0) meanwhile.push(slice);
@@ -86,7 +96,7 @@ export const sweepSubject: Subject = async (context) => {
     const base = { subject: 'sweep', atLeast: null, better: null, cpu: null };
     const swept = workersRate / c1Rate;
     const rate = (slices: Slice[]) => median(slices.map((slice) => slice.rate));
-    const [during, before] = [latency(meanwhile), latency(usual)];
+    const [during, otherwise] = [latency(meanwhile), latency(usual)];
     return [
       ...results,
       {
@@ -114,7 +124,7 @@ export const sweepSubject: Subject = async (context) => {
         atLeast: 0.5,
         latency: during,
         clientBusy: median(meanwhile.map(({ clientBusy }) => clientBusy)),
-        note: `median ${before?.median} µs usually and ${during?.median} meanwhile, p99 ${before?.p99} and ${during?.p99}`,
+        note: `median ${otherwise?.median} µs usually and ${during?.median} meanwhile, p99 ${otherwise?.p99} and ${during?.p99}`,
       },
     ] satisfies Result[];
   } finally {
@@ -140,6 +150,10 @@ async function stage({ admin }: Ledger, accounts: number): Promise<number> {
     'select count(*)::int as count from bench.staged_entries where batch = 0',
   );
   return rows[0].count / accounts;
+}
+
+function calledBy(rounds: Rounds | undefined): number {
+  return (rounds?.ours ?? []).reduce((sum, { calls }) => sum + calls, rounds?.warmUp ?? 0);
 }
 
 async function due({ admin }: Ledger): Promise<number> {
