@@ -76,6 +76,8 @@ const ARGUMENTS: Record<string, string> = {
     'The card whose prices apply, for an account without a plan; left out: the only one there is.',
   reason: 'Why, in your own words; kept with the entry.',
   regrant: "true: what would return to an expired lot is granted anew until the period's end.",
+  reinstated:
+    'What came back to the account since, after a dispute that it won; left out: nothing.',
   requests: 'Independent of each other; within an account they take effect in this order.',
   returned: 'How much of the payment was returned in all, so far.',
   role: 'admin, or member, the default.',
