@@ -646,7 +646,7 @@ export interface Functions {
     arguments: { requests: SpendRequestInput[] };
     row: SpendResultRow;
   };
-  /** Subscribes an account to a plan, or changes its plan. A first plan, and one from price 0 to paid, begins at once with its whole allowance; a larger one with the same cadence, anchoring and time zone takes over at once and adds what it has more; anything else waits for the period's end (pending_plan). Leaving a plan and coming back within its period resumes it. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 a plan of another card. Service only: the application has taken the money. */
+  /** Subscribes an account to a plan, or changes its plan. A first plan, and one from price 0 to paid, begins at once with its whole allowance; a larger one with the same cadence, anchoring and time zone takes over at once and adds what it has more; anything else waits for the period's end (pending_plan). Leaving a plan and coming back within its period resumes it, with the plan that was left if the new one has other periods. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 a plan of another card. Service only: the application has taken the money. */
   subscribe: {
     arguments: { account_id: string; plan: string; anchor?: Date | string | null };
     row: AccountsRow;

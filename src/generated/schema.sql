@@ -467,14 +467,17 @@ grant select on credits.holds to credits_service;
 create table credits.interrupted_periods (
   account_id text collate "C" not null,
   paid boolean not null,
+  plan text not null,
   anchor timestamp with time zone not null,
   period_index integer not null,
   period_start timestamp with time zone not null,
   period_end timestamp with time zone not null,
   constraint interrupted_periods_pkey PRIMARY KEY (account_id, paid),
   constraint interrupted_period_is_in_order CHECK ((period_start < period_end)),
-  constraint interrupted_periods_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id)
+  constraint interrupted_periods_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id),
+  constraint interrupted_periods_plan_fkey FOREIGN KEY (plan) REFERENCES credits.plans(plan)
 );
+CREATE INDEX interrupted_periods_by_plan ON credits.interrupted_periods USING btree (plan);
 alter table credits.interrupted_periods owner to credits_owner;
 alter table credits.interrupted_periods enable row level security;
 create policy engine_sees_all on credits.interrupted_periods for all to credits_engine using (true) with check (true);
@@ -1856,6 +1859,11 @@ function credits_private.granted_in_period(account_id text, plan credits.plans, 
   returns jsonb
   language sql stable owner credits_engine
 grant execute on function credits_private.granted_in_period to credits_owner;
+
+function credits_private.have_same_periods(one credits.plans, other credits.plans)
+  returns boolean
+  language sql immutable owner credits_engine
+grant execute on function credits_private.have_same_periods to credits_owner;
 
 function credits_private.hold(account_id text, items credits.item[], idempotency_key text, member_id text, expires_in interval, max_amount numeric, metadata jsonb)
   returns SETOF credits.holds

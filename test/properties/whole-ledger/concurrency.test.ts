@@ -187,7 +187,9 @@ test('whatever several clients do at once, the ledger is sound', async () => {
            group by account_id having count(*) > 1`,
         );
       } finally {
-        await database.query('truncate credits.accounts, credits.entries, credits.promotion_claims cascade');
+        await database.query(
+          'truncate credits.accounts, credits.entries, credits.promotion_claims cascade',
+        );
       }
     }),
     { numRuns: runs(40) },
@@ -272,7 +274,9 @@ test('of clients who want the same at once, exactly so many get it', async () =>
         expect(succeeded(claimed)).toHaveLength(1);
         expect(await database.verify()).toEqual([]);
       } finally {
-        await database.query('truncate credits.accounts, credits.entries, credits.promotion_claims cascade');
+        await database.query(
+          'truncate credits.accounts, credits.entries, credits.promotion_claims cascade',
+        );
       }
     }),
     { numRuns: runs(40) },

@@ -57,7 +57,9 @@ export class SideBySide {
       throw error;
     } finally {
       await client.query('reset credits.now');
-      await client.query('truncate credits.accounts, credits.entries, credits.promotion_claims cascade');
+      await client.query(
+        'truncate credits.accounts, credits.entries, credits.promotion_claims cascade',
+      );
       client.release();
     }
   }
