@@ -431,9 +431,15 @@ export class WholeLedger {
     }));
   }
 
-  private unmetGate(account: Account, items: Item[]) {
+  /** passed: what was let through before, and is not asked about again. */
+  private unmetGate(
+    account: Account,
+    items: { operation: string }[],
+    passed: { operation: string }[] = [],
+  ) {
     return this.catalog.gates
       .filter((gate) => items.some((item) => item.operation === gate.operation))
+      .filter((gate) => !passed.some((item) => item.operation === gate.operation))
       .sort((a, b) => (a.requires < b.requires ? -1 : 1))
       .find((gate) =>
         gate.requires === 'plan'
@@ -621,6 +627,12 @@ export class WholeLedger {
       }
       if (hold.status === 'captured') throw new Refused('PC409', { reason: 'already_captured' });
 
+      if (what.of === 'usage' || what.of === 'items') {
+        // As it was when the hold was authorized.
+        const topUps = account.topUps && { ...account.topUps, enabled: hold.topUps };
+        const gate = this.unmetGate({ ...account, plan: hold.plan, topUps }, items, hold.items);
+        if (gate) throw gateRefusal(gate);
+      }
       const charges = this.charges(hold, what, items);
       if (charges.every((charge) => charge.amount === 0n)) {
         if (hold.status === 'open') this.endHold(account, hold, 'released', at);
