@@ -57,7 +57,9 @@ begin
       authorized_at, expires_at, metadata)
     values (
       account_id, new_hold_id, price.unit, price.amount, request.operation, request.usage, price.breakdown,
-      account.plan, top_ups, member_id, idempotency_key, at, hold_ends_at, metadata);
+      account.plan, top_ups, member_id, idempotency_key, at, hold_ends_at, metadata)
+    -- Under the lock nobody has it, unless the caller's snapshot is older than the lock: a serialization failure, as in post().
+    on conflict on constraint holds_pkey do nothing;
     insert into credits.hold_lots (account_id, hold_id, unit, ordinal, lot_id, amount)
     select hold.account_id, new_hold_id, price.unit, s.ordinality, s.lot_id, s.spent
     from unnest(slices) with ordinality s;
@@ -226,7 +228,7 @@ begin
   elsif cardinality(rows) > 1 then
     perform credits_private.fail_invalid('amount', 'several_units', 'The hold is in several units: capture usage instead.');
   elsif amount <> 0 then
-    perform credits_private.check_amount(account.rate_card, rows[1].unit, amount);
+    perform credits_private.check_amount(account.rate_card, rows[1].unit, amount, greatest(1e12, rows[1].amount));
   end if;
   amount := round(amount, scale(rows[1].amount)); -- as a price: what is available is shown to its scale
   return array[(rows[1].unit, amount, case when amount = rows[1].amount then rows[1].breakdown
@@ -371,7 +373,7 @@ begin
   perform credits_private.check_service();
   if usage is not null and amount is not null then
     perform credits_private.fail_invalid('amount', 'usage_and_amount', 'Give usage or amount, not both.');
-  elsif amount is not null and not (amount >= 0 and amount <= 1e12) then
+  elsif amount is not null and not (amount >= 0 and amount < 'infinity') then
     perform credits_private.fail_invalid('amount', 'not_positive', 'Give a number from 0, at most 1e12.');
   elsif usage is null then
     return query select * from credits_private.capture(account_id, hold_id, null, amount);
