@@ -57,7 +57,8 @@ const ARGUMENTS: Record<string, string> = {
   'configureTopUp.memberId':
     "The member who does it, who must be an admin; left out: the application itself. A member's own token counts for more.",
   metadata: "The application's own, kept with the entry.",
-  monthlyLimit: 'Top-ups buy at most this many credits in a UTC month; left out: as before.',
+  monthlyLimit:
+    'Top-ups buy at most this many credits in a UTC month; left out: as before, Infinity: no limit.',
   operation: 'The operation, as the rate card names it.',
   pack: 'The pack, as the rate card names it.',
   paid: 'The whole payment, in the currency of the purchase.',
@@ -65,7 +66,7 @@ const ARGUMENTS: Record<string, string> = {
   periodCap:
     "The member draws at most this much in a period, in the card's main unit; left out: no cap.",
   periodLimit:
-    "At most this much of the additional credits is drawn in a period, in the card's main unit; left out: no limit.",
+    "At most this much of the additional credits is drawn in a period, in the card's main unit; left out: as before, Infinity: no limit.",
   plan: 'The plan.',
   priority: 'Within a bucket, lower is drawn first; 100 unless given.',
   promotion: 'The promotion, as the rate card names it.',

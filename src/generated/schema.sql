@@ -1680,7 +1680,7 @@ function credits_private.check_admin(account_id text, acting_member_id text)
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.check_admin to credits_owner;
 
-function credits_private.check_amount(rate_card text, unit text, amount numeric)
+function credits_private.check_amount(rate_card text, unit text, amount numeric, at_most numeric DEFAULT '1000000000000'::numeric)
   returns void
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.check_amount to credits_owner;
@@ -1700,15 +1700,33 @@ function credits_private.check_caller(account_id text)
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.check_caller to credits_owner;
 
+function credits_private.check_captured(account credits.accounts, held credits.holds, items credits.item[])
+  returns void
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.check_captured to credits_owner;
+
 function credits_private.check_catalog()
   returns void
   language plpgsql volatile owner postgres
 grant execute on function credits_private.check_catalog to credits_owner;
 
+function credits_private.check_day_price(price numeric)
+  returns void
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.check_day_price to credits_owner;
+
 function credits_private.check_key_is_new(account_id text, idempotency_key text)
   returns void
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.check_key_is_new to credits_owner;
+
+function credits_private.check_kinds(kinds text[])
+  returns boolean
+  language plpgsql stable security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits_private.check_kinds to credits_analyst;
+grant execute on function credits_private.check_kinds to credits_member;
+grant execute on function credits_private.check_kinds to credits_owner;
+grant execute on function credits_private.check_kinds to credits_service;
 
 function credits_private.check_known_values(rate_card text, operation text, usage jsonb, at timestamp with time zone)
   returns void
@@ -2166,7 +2184,7 @@ function credits_private.try_spend(request credits.spend_request, request_index 
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.try_spend to credits_owner;
 
-function credits_private.unmet_gate(account credits.accounts, top_ups boolean, items credits.item[])
+function credits_private.unmet_gate(account credits.accounts, top_ups boolean, items credits.item[], passed credits.item[] DEFAULT '{}'::credits.item[])
   returns credits.gates
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.unmet_gate to credits_owner;

@@ -48,7 +48,9 @@ export function databaseWithPlans(plans: Record<string, PlanData>): () => TestDa
   });
   afterEach(async () => {
     expect(await database.verify()).toEqual([]);
-    await database.query('truncate credits.accounts, credits.entries, credits.promotion_claims cascade');
+    await database.query(
+      'truncate credits.accounts, credits.entries, credits.promotion_claims cascade',
+    );
   });
   afterAll(() => database.close());
   return () => database;

@@ -45,7 +45,9 @@ export class SideBySide {
       expect((await client.query('select * from credits.verify()')).rows).toEqual([]);
     } finally {
       await client.query('reset credits.now');
-      await client.query('truncate credits.accounts, credits.entries, credits.promotion_claims cascade');
+      await client.query(
+        'truncate credits.accounts, credits.entries, credits.promotion_claims cascade',
+      );
       client.release();
     }
   }

@@ -964,7 +964,10 @@ export class WholeLedger {
         given === null ? (present ?? null) : toAmount(given);
       const threshold = set(settings.threshold, account.topUps?.threshold);
       const amount = set(settings.amount, account.topUps?.amount);
-      const monthlyLimit = set(settings.monthlyLimit, account.topUps?.monthlyLimit);
+      const monthlyLimit =
+        settings.monthlyLimit === 'Infinity'
+          ? null
+          : set(settings.monthlyLimit, account.topUps?.monthlyLimit);
       if (enabled && (threshold === null || amount === null)) {
         const field = threshold === null ? 'threshold' : 'amount';
         throw new Refused('PC422', { field, reason: 'missing' });
@@ -1044,7 +1047,7 @@ export class WholeLedger {
     return this.write(accountId, (account, at) => {
       const resumed = enabled && !account.additionalEnabled;
       account.additionalEnabled = enabled;
-      account.additionalLimit = limit === null ? null : toAmount(limit);
+      if (limit !== null) account.additionalLimit = limit === 'Infinity' ? null : toAmount(limit);
       if (resumed) this.topUpIfLow(account, at);
       return account;
     });
