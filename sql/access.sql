@@ -45,7 +45,7 @@ grant select on all tables in schema credits_report to credits_analyst;
 
 -- Every function checks its caller itself, and answers PC403.
 grant execute on all functions in schema credits to credits_service, credits_member, credits_analyst;
-grant execute on function credits_private.check_account(text) to credits_service, credits_member, credits_analyst;
+grant execute on function credits_private.check_account(text), credits_private.check_kinds(text[]) to credits_service, credits_member, credits_analyst;
 -- Views ask for the time with their reader's rights.
 grant execute on function credits_private.now() to credits_analyst;
 

@@ -57,7 +57,8 @@ const ARGUMENTS: Record<string, string> = {
   'configureTopUp.memberId':
     "The member who does it, who must be an admin; left out: the application itself. A member's own token counts for more.",
   metadata: "The application's own, kept with the entry.",
-  monthlyLimit: 'Top-ups buy at most this many credits in a UTC month; left out: as before.',
+  monthlyLimit:
+    'Top-ups buy at most this many credits in a UTC month; left out: as before, Infinity: no limit.',
   operation: 'The operation, as the rate card names it.',
   pack: 'The pack, as the rate card names it.',
   paid: 'The whole payment, in the currency of the purchase.',
@@ -65,7 +66,7 @@ const ARGUMENTS: Record<string, string> = {
   periodCap:
     "The member draws at most this much in a period, in the card's main unit; left out: no cap.",
   periodLimit:
-    "At most this much of the additional credits is drawn in a period, in the card's main unit; left out: no limit.",
+    "At most this much of the additional credits is drawn in a period, in the card's main unit; left out: as before, Infinity: no limit.",
   plan: 'The plan.',
   priority: 'Within a bucket, lower is drawn first; 100 unless given.',
   promotion: 'The promotion, as the rate card names it.',
@@ -76,6 +77,8 @@ const ARGUMENTS: Record<string, string> = {
     'The card whose prices apply, for an account without a plan; left out: the only one there is.',
   reason: 'Why, in your own words; kept with the entry.',
   regrant: "true: what would return to an expired lot is granted anew until the period's end.",
+  reinstated:
+    'What came back to the account since, after a dispute that it won; left out: nothing.',
   requests: 'Independent of each other; within an account they take effect in this order.',
   returned: 'How much of the payment was returned in all, so far.',
   role: 'admin, or member, the default.',

@@ -10,9 +10,9 @@ import {
 } from 'postgraphile/graphql';
 
 const SHAPES: Record<string, { shape: RegExp; example: string }> = {
-  // NaN is a number to PostgreSQL; the functions refuse it where they get it.
+  // NaN and Infinity are numbers to PostgreSQL; the functions refuse them where they mean nothing.
   BigFloat: {
-    shape: /^([+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})(e[+-]?\d\d?)?|NaN)$/i,
+    shape: /^([+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})(e[+-]?\d\d?)?|NaN|Infinity)$/i,
     example: '"12.50"',
   },
   BigInt: { shape: /^[+-]?\d{1,19}$/, example: '"17"' },

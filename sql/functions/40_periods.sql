@@ -123,7 +123,6 @@ as $$
   from (
     select a.plan, a.unit, a.amount - coalesce((granted ->> a.unit)::numeric, 0) as amount,
       last_lot_id + row_number() over (order by a.unit) as lot_id,
-      -- The first of its periods is the present one, which may be a period of another cadence that is resumed.
       credits_private.end_of_life(refills.plan, account.anchor, account.period_end,
         case a.rollover when 'none' then 1 else a.lives_periods end) as expires_at
     from credits.plan_allowances a
@@ -291,14 +290,30 @@ begin
 end
 $$;
 
+-- Whether a period of one plan may be a period of the other.
+create or replace function credits_private.have_same_periods(one credits.plans, other credits.plans)
+returns boolean
+language sql immutable
+return (one.cadence, one.anchored_to, one.time_zone) = (other.cadence, other.anchored_to, other.time_zone);
+
+-- The account in a period that it had left. A plan whose own periods are others waits for its end, as it does for the end of
+-- one that was not left: taking over, it would top up a day to a month's allowance, and grant that again a day later.
 create or replace function credits_private.with_interrupted_period(
   account credits.accounts, plan credits.plans, interrupted credits.interrupted_periods)
 returns credits.accounts
 language plpgsql stable
 as $$
+declare
+  left_plan credits.plans;
 begin
-  account.plan := plan.plan;
-  account.pending_plan := null;
+  select p.* into left_plan from credits.plans p where p.plan = interrupted.plan;
+  if credits_private.have_same_periods(plan, left_plan) then
+    account.plan := plan.plan;
+    account.pending_plan := null;
+  else
+    account.plan := left_plan.plan;
+    account.pending_plan := plan.plan;
+  end if;
   account.cancels_at_period_end := false;
   account.anchor := interrupted.anchor;
   account.period_index := interrupted.period_index;

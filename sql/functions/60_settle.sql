@@ -75,7 +75,9 @@ begin
         entry.breakdown := event.breakdown;
         perform credits_private.post(entry, event.slices);
         update credits.meters m
-        set accrued = 0, read_at = event.at, charged_until = event.at, shortfall = m.shortfall + event.amount
+        set accrued = 0, read_at = event.at, charged_until = event.at,
+          -- Settling an account must not fail: what is beyond all counting is not counted.
+          shortfall = least(m.shortfall + event.amount, 1e18)
         where m.account_id = write_down.account_id and m.meter_id = event.meter_id;
     end case;
   end loop;

@@ -105,8 +105,10 @@ as $$
   select coalesce((select t.enabled from credits.top_up_settings t where t.account_id = top_ups_enabled.account_id), false)
 $$;
 
--- The gate that an account does not pass for a job, if there is one: every gate that matches must be met.
-create or replace function credits_private.unmet_gate(account credits.accounts, top_ups boolean, items credits.item[])
+-- The gate that an account does not pass for a job, if there is one: every gate that matches must be met. passed: items that
+-- were let through before; what bars them too is no matter any more.
+create or replace function credits_private.unmet_gate(
+  account credits.accounts, top_ups boolean, items credits.item[], passed credits.item[] default '{}')
 returns credits.gates
 language plpgsql stable
 as $$
@@ -126,6 +128,9 @@ begin
       when 'plan' then account.plan is not null and account.plan = any (g.plans)
       when 'top_ups' then top_ups
     end
+    and not exists (
+      select from unnest(passed) p
+      where p.operation = g.operation and credits_private.trusted_usage(p.usage, account.plan, top_ups) @> g.match)
   order by g.requires, g.gate_id
   limit 1;
   return unmet;

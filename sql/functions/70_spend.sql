@@ -125,7 +125,7 @@ begin
     when 'insufficient_credits' then
       perform credits_private.fail('PC402',
         shortage || jsonb_build_object('smallest_pack', credits_private.smallest_pack(account, line.unit, line.amount - line.available)),
-        'Wait for the next refill, or add credits.');
+        case when shortage -> 'next_refill_at' = 'null' then 'Add credits.' else 'Wait for the next refill, or add credits.' end);
   end case;
 end
 $$;

@@ -57,7 +57,9 @@ begin
       authorized_at, expires_at, metadata)
     values (
       account_id, new_hold_id, price.unit, price.amount, request.operation, request.usage, price.breakdown,
-      account.plan, top_ups, member_id, idempotency_key, at, hold_ends_at, metadata);
+      account.plan, top_ups, member_id, idempotency_key, at, hold_ends_at, metadata)
+    -- Under the lock nobody has it, unless the caller's snapshot is older than the lock: a serialization failure, as in post().
+    on conflict on constraint holds_pkey do nothing;
     insert into credits.hold_lots (account_id, hold_id, unit, ordinal, lot_id, amount)
     select hold.account_id, new_hold_id, price.unit, s.ordinality, s.lot_id, s.spent
     from unnest(slices) with ordinality s;
@@ -190,6 +192,28 @@ $$;
 comment on function credits.release(text, bigint) is
   'Ends a hold and gives everything back to its lots; what returns to an expired lot is forfeited, and to a reversed purchase''s, taken back up to the shortfall. A hold that is released or expired is returned as it is. PC404 unknown account or hold; PC409 captured already. Service only.';
 
+-- Whether more may be captured than was authorized: the gates of the account as it was then, for what the hold did not
+-- name. PC403.
+create or replace function credits_private.check_captured(
+  account credits.accounts, held credits.holds, items credits.item[])
+returns void
+language plpgsql stable
+as $$
+declare
+  gate credits.gates;
+  authorized credits.item[] := case
+    when jsonb_typeof(held.usage) = 'array' then array(
+      select credits.item(i ->> 'operation', i -> 'usage') from jsonb_array_elements(held.usage) i)
+    else array[credits.item(held.operation, held.usage)] end;
+begin
+  account.plan := held.plan;
+  gate := credits_private.unmet_gate(account, held.top_ups, items, authorized);
+  if gate.gate_id is not null then
+    perform credits_private.refuse_gate(account, gate);
+  end if;
+end
+$$;
+
 -- What a capture comes to: the whole hold, an amount of it, or what the usage costs at the hold's rates. PC422.
 create or replace function credits_private.capture_prices(
   account credits.accounts, rows credits.holds[], items credits.item[], amount numeric)
@@ -204,7 +228,7 @@ begin
   elsif cardinality(rows) > 1 then
     perform credits_private.fail_invalid('amount', 'several_units', 'The hold is in several units: capture usage instead.');
   elsif amount <> 0 then
-    perform credits_private.check_amount(account.rate_card, rows[1].unit, amount);
+    perform credits_private.check_amount(account.rate_card, rows[1].unit, amount, greatest(1e12, rows[1].amount));
   end if;
   amount := round(amount, scale(rows[1].amount)); -- as a price: what is available is shown to its scale
   return array[(rows[1].unit, amount, case when amount = rows[1].amount then rows[1].breakdown
@@ -282,6 +306,9 @@ begin
     perform credits_private.fail_conflict('already_captured', 'A hold is captured once.', jsonb_build_object('hold_id', hold_id));
   end if;
 
+  if items is not null then
+    perform credits_private.check_captured(account, held, items);
+  end if;
   prices := credits_private.capture_prices(account, rows, items, amount);
   if not exists (select from unnest(prices) p where p.amount > 0) then
     -- Nothing to charge: a release.
@@ -346,7 +373,7 @@ begin
   perform credits_private.check_service();
   if usage is not null and amount is not null then
     perform credits_private.fail_invalid('amount', 'usage_and_amount', 'Give usage or amount, not both.');
-  elsif amount is not null and not (amount >= 0 and amount <= 1e12) then
+  elsif amount is not null and not (amount >= 0 and amount < 'infinity') then
     perform credits_private.fail_invalid('amount', 'not_positive', 'Give a number from 0, at most 1e12.');
   elsif usage is null then
     return query select * from credits_private.capture(account_id, hold_id, null, amount);
@@ -361,7 +388,7 @@ begin
 end
 $$;
 comment on function credits.capture(text, bigint, jsonb, numeric) is
-  'Charges a hold and returns the usage entries. With neither usage nor amount: all of it. With usage: what that usage costs at the hold''s rates. With amount: that much. The rest returns to its lots; what is above is drawn afresh; 0 is a release. The same capture again returns the original entries; a late one is a fresh charge. PC402 cannot be paid; PC404 unknown account or hold; PC409 captured otherwise, or released; PC422 bad usage or amount. Service only.';
+  'Charges a hold and returns the usage entries. With neither usage nor amount: all of it. With usage: what that usage costs at the hold''s rates. With amount: that much. The rest returns to its lots; what is above is drawn afresh; 0 is a release. The same capture again returns the original entries; a late one is a fresh charge. PC402 cannot be paid; PC403 a gate that the hold did not pass, or a member''s cap; PC404 unknown account or hold; PC409 captured otherwise, or released; PC422 bad usage or amount. Service only.';
 
 create or replace function credits.capture_items(account_id text, hold_id bigint, items credits.item[])
 returns setof credits.entries

@@ -1,7 +1,7 @@
 -- Granting: a lot and the entry that explains it.
 
--- An amount that a caller gives: above 0, within the unit's scale. PC422.
-create or replace function credits_private.check_amount(rate_card text, unit text, amount numeric)
+-- An amount that a caller gives: above 0, at most so much, within the unit's scale. PC422.
+create or replace function credits_private.check_amount(rate_card text, unit text, amount numeric, at_most numeric default 1e12)
 returns void
 language plpgsql stable
 as $$
@@ -12,9 +12,9 @@ begin
   if not found then
     perform credits_private.fail_invalid('unit', 'unknown', 'credits.units lists the units of the account''s rate card.',
       jsonb_build_object('unit', unit));
-  elsif amount is null or not (amount > 0 and amount <= 1e12) then
-    perform credits_private.fail_invalid('amount', case when amount > 1e12 and amount < 'infinity' then 'too_large' else 'not_positive' end,
-      'Give a number above 0, at most 1e12.', jsonb_build_object('amount', amount::text));
+  elsif amount is null or not (amount > 0 and amount <= at_most) then
+    perform credits_private.fail_invalid('amount', case when amount > at_most and amount < 'infinity' then 'too_large' else 'not_positive' end,
+      format('Give a number above 0, at most %s.', trim_scale(at_most)), jsonb_build_object('amount', amount::text));
   elsif amount <> round(amount, unit_scale) then
     perform credits_private.fail_invalid('amount', 'too_fine', format('Give at most %s decimal places.', unit_scale),
       jsonb_build_object('amount', amount, 'scale', unit_scale));
@@ -110,7 +110,7 @@ declare
   lot credits.lots;
 begin
   perform credits_private.check_service();
-  claimant := lower(btrim(claimant));
+  claimant := lower(regexp_replace(claimant, '^\s+|\s+$', '', 'g'));
   if claimant is null or length(claimant) not between 1 and 320 then
     perform credits_private.fail_invalid('claimant', 'length', 'Give the verified e-mail address, 1 to 320 characters.');
   end if;
@@ -141,4 +141,4 @@ begin
 end
 $$;
 comment on function credits.claim(text, text, text) is
-  'Gives an account a one-time promotion: once per claimant (a verified e-mail address, compared in lower case) and once per account. PC404 unknown account or promotion; PC409 already claimed; PC422 no claimant. Service only.';
+  'Gives an account a one-time promotion: once per claimant (a verified e-mail address, compared in lower case and without white space around it) and once per account. PC404 unknown account or promotion; PC409 already claimed; PC422 no claimant. Service only.';

@@ -1,6 +1,18 @@
 -- Meters: the application says "now at 12.5"; each UTC day is charged its time-weighted mean, due at midnight. What it
 -- comes to is part of project(), like everything that falls due by itself.
 
+-- What a whole day at a level costs, against a slip that nobody could ever pay. PC422.
+create or replace function credits_private.check_day_price(price numeric)
+returns void
+language plpgsql stable
+as $$
+begin
+  if price > 1e12 then
+    perform credits_private.fail_invalid('quantity', 'too_large', 'Give a level whose day costs at most 1e12.');
+  end if;
+end
+$$;
+
 create or replace function credits.record_meter(
   account_id text, operation text, quantity numeric, usage jsonb default '{}')
 returns credits.meters
@@ -14,6 +26,7 @@ declare
   meter credits.meters;
   gate credits.gates;
   rate record;
+  day_price numeric;
   attributes jsonb := coalesce(nullif(record_meter.usage, 'null'), '{}');
 begin
   perform credits_private.check_service();
@@ -35,6 +48,18 @@ begin
     end if;
   end if;
   if meter.meter_id is not null then
+    if record_meter.quantity > meter.level then
+      begin
+        day_price := (credits_private.rate_items((present.account).rate_card, (present.account).plan,
+          credits_private.top_ups_enabled(record_meter.account_id),
+          array[credits.item(record_meter.operation, attributes || jsonb_build_object(meter.measure, record_meter.quantity))],
+          present.at))[1].amount;
+      exception when sqlstate 'PC404' or sqlstate 'PC422' then
+        -- The card has no price for it any more: it is charged nothing.
+        day_price := 0;
+      end;
+      perform credits_private.check_day_price(day_price);
+    end if;
     update credits.meters m
     -- Never behind the last reading. A meter at 0 is not charged, and so its day is still the one of long ago.
     set accrued = m.accrued + m.level * extract(epoch from greatest(present.at, m.read_at) - m.read_at),
@@ -57,10 +82,10 @@ begin
     elsif rate.measures <> 1 or rate.units <> 1 then
       perform credits_private.fail_invalid('operation', 'not_a_meter', 'A meter''s operation is priced by one measure in one unit.');
     end if;
-    perform credits_private.rate_items((present.account).rate_card, (present.account).plan,
+    perform credits_private.check_day_price((credits_private.rate_items((present.account).rate_card, (present.account).plan,
       credits_private.top_ups_enabled(record_meter.account_id),
       array[credits.item(record_meter.operation, attributes || jsonb_build_object(rate.measure, record_meter.quantity))],
-      present.at);
+      present.at))[1].amount);
     insert into credits.meters as m (account_id, meter_id, operation, usage, measure, level, read_at, charged_until, unit)
     values (record_meter.account_id,
       (select coalesce(max(x.meter_id), 0) + 1 from credits.meters x where x.account_id = record_meter.account_id),

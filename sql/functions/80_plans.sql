@@ -26,11 +26,11 @@ declare
   lots credits.lots[] := array(select l from credits.lots l where l.account_id = account.account_id and l.open order by l.lot_id);
 begin
   if account.period_end > at then
-    insert into credits.interrupted_periods as i (account_id, paid, anchor, period_index, period_start, period_end)
-    values (account.account_id, credits_private.is_paid(account.plan), account.anchor, account.period_index,
+    insert into credits.interrupted_periods as i (account_id, paid, plan, anchor, period_index, period_start, period_end)
+    values (account.account_id, credits_private.is_paid(account.plan), account.plan, account.anchor, account.period_index,
       account.period_start, account.period_end)
     on conflict on constraint interrupted_periods_pkey do update
-    set anchor = excluded.anchor, period_index = excluded.period_index, period_start = excluded.period_start,
+    set plan = excluded.plan, anchor = excluded.anchor, period_index = excluded.period_index, period_start = excluded.period_start,
       period_end = excluded.period_end;
   end if;
   return (credits_private.roll_over(account, lots, cancelled, at)).events;
@@ -163,6 +163,8 @@ begin
     where i.account_id = account.account_id and i.paid = chosen_paid and i.period_end > at;
     if found and chosen.cadence <> 'none' then
       account := credits_private.with_interrupted_period(account, chosen, interrupted);
+      -- The plan that was left, if the chosen one has to wait.
+      select p.* into chosen from credits.plans p where p.plan = account.plan;
     else
       anchor := coalesce(anchor, at);
       account := credits_private.with_period(account, chosen, anchor, at, credits_private.period_containing(chosen, anchor, at));
@@ -175,7 +177,7 @@ begin
   -- plans that have no period.
   comparison := credits_private.compare_allowances(present.plan, chosen.plan);
   if (chosen_paid = present_paid and comparison <> 'smaller'
-      and (present.cadence, present.anchored_to, present.time_zone) = (chosen.cadence, chosen.anchored_to, chosen.time_zone))
+      and credits_private.have_same_periods(present, chosen))
     or account.period_end is null then
     account.plan := chosen.plan;
     account.pending_plan := null;
@@ -214,7 +216,7 @@ begin
 end
 $$;
 comment on function credits.subscribe(text, text, timestamptz) is
-  'Subscribes an account to a plan, or changes its plan. A first plan, and one from price 0 to paid, begins at once with its whole allowance; a larger one with the same cadence, anchoring and time zone takes over at once and adds what it has more; anything else waits for the period''s end (pending_plan). Leaving a plan and coming back within its period resumes it. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 a plan of another card. Service only: the application has taken the money.';
+  'Subscribes an account to a plan, or changes its plan. A first plan, and one from price 0 to paid, begins at once with its whole allowance; a larger one with the same cadence, anchoring and time zone takes over at once and adds what it has more; anything else waits for the period''s end (pending_plan). Leaving a plan and coming back within its period resumes it, with the plan that was left if the new one has other periods. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 a plan of another card. Service only: the application has taken the money.';
 
 create or replace function credits.cancel_subscription(account_id text, immediately boolean default false)
 returns credits.accounts

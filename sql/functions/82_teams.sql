@@ -106,9 +106,10 @@ declare
 begin
   perform credits_private.check_admin(account_id, member_id);
   present := credits_private.begin_writing(account_id);
-  perform credits_private.check_limit((present.account).rate_card, 'period_limit', period_limit);
+  perform credits_private.check_limit((present.account).rate_card, 'period_limit', nullif(period_limit, 'infinity'));
   update credits.accounts a
-  set additional_enabled = coalesce(enabled, true), additional_period_limit = period_limit
+  set additional_enabled = coalesce(enabled, true),
+    additional_period_limit = nullif(coalesce(period_limit, a.additional_period_limit), 'infinity')
   where a.account_id = configure_additional.account_id
   returning a.* into account;
   if account.additional_enabled and not (present.account).additional_enabled then
@@ -118,4 +119,4 @@ begin
 end
 $$;
 comment on function credits.configure_additional(text, boolean, numeric, text) is
-  'Pauses (enabled false) or caps (period_limit, in the card''s main unit; null: no cap) what a period may draw from additional credits. PC403 unless an admin; PC404 unknown account; PC422 bad limit.';
+  'Pauses (enabled false) or caps (period_limit, in the card''s main unit; null keeps the present cap, infinity removes it) what a period may draw from additional credits. PC403 unless an admin; PC404 unknown account; PC422 bad limit.';

@@ -48,7 +48,8 @@ begin
   purchase.reversed_amount := 0;
   purchase.reinstated_amount := 0;
   purchase.declines := 0;
-  insert into credits.purchases select purchase.*;
+  -- Under the lock nobody has it, unless the caller's snapshot is older than the lock: a serialization failure, as in post().
+  insert into credits.purchases select purchase.* on conflict on constraint purchases_pkey do nothing;
   return purchase;
 end
 $$;

@@ -83,6 +83,23 @@ $$;
 comment on function credits.balances(text, timestamptz) is
   'What an account has: one row for every unit of its card, the main unit first. total = included + additional; held is apart. at later than now: a forecast with no further usage and no meters; earlier: what was spendable then. PC403 another account; PC404 unknown account; PC422 over 100 years ahead.';
 
+-- PC422. Kinds are those of the domain credits.entry_kind.
+create or replace function credits_private.check_kinds(kinds text[])
+returns boolean
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  known text[] := '{refill,grant,purchase,top_up,usage,refund,expiry,revocation}';
+begin
+  if not kinds <@ known then
+    perform credits_private.fail_invalid('kinds', 'unknown_value', 'Give kinds of entries, or null for all.',
+      jsonb_build_object('known', known));
+  end if;
+  return true;
+end
+$$;
+
 -- Both run with the caller's own rights, so that the planner sees through them: a page costs what the page costs. With an
 -- ORDER BY of its own, a caller of the sorted one would have the whole log sorted first; such a caller takes the other.
 -- The coalesce is for an account_id of null: the planner would see that nothing equals it, and not check it at all.
@@ -98,11 +115,12 @@ begin atomic
     and e.account_id = coalesce(entries_matching.account_id, '')
     and (entries_matching.since is null or e.occurred_at >= entries_matching.since)
     and (entries_matching.until is null or e.occurred_at < entries_matching.until)
+    and credits_private.check_kinds(entries_matching.kinds)
     and (entries_matching.kinds is null or e.kind = any (entries_matching.kinds))
     and (entries_matching.member_id is null or e.member_id = entries_matching.member_id);
 end;
 comment on function credits.entries_matching(text, timestamptz, timestamptz, text[], text) is
-  'The same entries as activity, in no order: for a caller that sorts and pages by seq itself, as the API does. PC403 another account; PC404 unknown account.';
+  'The same entries as activity, in no order: for a caller that sorts and pages by seq itself, as the API does. PC403 another account; PC404 unknown account; PC422 unknown kinds.';
 
 create or replace function credits.activity(
   account_id text, since timestamptz default null, until timestamptz default null, kinds text[] default null,
@@ -116,7 +134,7 @@ begin atomic
   order by e.seq desc;
 end;
 comment on function credits.activity(text, timestamptz, timestamptz, text[], text) is
-  'The log of an account, newest first: entries that occurred in [since, until), of these kinds, by this member. Shows what has been settled. PC403 another account; PC404 unknown account.';
+  'The log of an account, newest first: entries that occurred in [since, until), of these kinds, by this member. Shows what has been settled. PC403 another account; PC404 unknown account; PC422 unknown kinds.';
 
 create or replace function credits.usage_by_day(
   account_id text, since timestamptz default null, until timestamptz default null, time_zone text default 'UTC')

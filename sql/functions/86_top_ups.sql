@@ -83,7 +83,8 @@ begin
     perform credits_private.fail_invalid('enabled', 'missing', 'Give true or false.');
   end if;
   perform credits_private.check_limit((present.account).rate_card, 'threshold', configure_top_up.threshold);
-  perform credits_private.check_limit((present.account).rate_card, 'monthly_limit', configure_top_up.monthly_limit);
+  perform credits_private.check_limit((present.account).rate_card, 'monthly_limit',
+    nullif(configure_top_up.monthly_limit, 'infinity'));
   if configure_top_up.amount is not null then
     perform credits_private.check_amount((present.account).rate_card, credits_private.main_unit((present.account).rate_card), configure_top_up.amount);
   end if;
@@ -91,7 +92,7 @@ begin
   select t.* into settings from credits.top_up_settings t where t.account_id = configure_top_up.account_id;
   settings.threshold := coalesce(configure_top_up.threshold, settings.threshold);
   settings.amount := coalesce(configure_top_up.amount, settings.amount);
-  settings.monthly_limit := coalesce(configure_top_up.monthly_limit, settings.monthly_limit);
+  settings.monthly_limit := nullif(coalesce(configure_top_up.monthly_limit, settings.monthly_limit), 'infinity');
   if configure_top_up.enabled and (settings.threshold is null or settings.amount is null) then
     perform credits_private.fail_invalid(case when settings.threshold is null then 'threshold' else 'amount' end, 'missing',
       'Enable top-ups with a threshold and an amount.');
@@ -122,7 +123,7 @@ begin
 end
 $$;
 comment on function credits.configure_top_up(text, boolean, numeric, numeric, numeric, text) is
-  'Turns automatic top-ups on or off, and sets when (total below threshold), how much, and how much at most in a UTC month, in the card''s main unit; null keeps the present value. Configuring ends a suspension; turning off ends a declined top-up that waits for its next try. PC403 unless an admin; PC404 unknown account; PC422 first enabled without threshold or amount, bad figures, or a card that sells no top-ups.';
+  'Turns automatic top-ups on or off, and sets when (total below threshold), how much, and how much at most in a UTC month, in the card''s main unit; null keeps the present value, a monthly_limit of infinity removes it. Configuring ends a suspension; turning off ends a declined top-up that waits for its next try. PC403 unless an admin; PC404 unknown account; PC422 first enabled without threshold or amount, bad figures, or a card that sells no top-ups.';
 
 -- Whether a top-up is to be charged now: a new one, or one whose time to be tried again has come.
 create or replace function credits_private.may_be_charged(purchase credits.purchases, at timestamptz)

@@ -234,7 +234,8 @@ begin
     from pg_temp.catalog_plans c
     join credits.plans p on p.plan = c.plan
     where (p.cadence, p.anchored_to, p.time_zone) <> (c.cadence, c.anchored_to, c.time_zone)
-      and exists (select from credits.accounts a where a.plan = p.plan)
+      and (exists (select from credits.accounts a where a.plan = p.plan)
+        or exists (select from credits.interrupted_periods i where i.plan = p.plan and i.period_end > credits_private.now()))
   loop
     perform credits_private.fail_invalid('plans', 'plan_has_subscribers',
       'Cadence, anchored_to and time_zone of a plan with subscribers stay: make another plan.',

@@ -117,17 +117,21 @@ comment on column credits.top_up_settings.monthly_limit is 'At most this many cr
 create table credits.interrupted_periods (
   account_id text collate "C" not null,
   paid boolean not null,
+  plan text not null,
   anchor timestamptz not null,
   period_index int not null,
   period_start timestamptz not null,
   period_end timestamptz not null,
   constraint interrupted_periods_pkey primary key (account_id, paid),
   constraint interrupted_periods_account_fkey foreign key (account_id) references credits.accounts,
+  constraint interrupted_periods_plan_fkey foreign key (plan) references credits.plans,
   constraint interrupted_period_is_in_order check (period_start < period_end)
 );
 comment on table credits.interrupted_periods is 'Periods whose plan was left before their end: until then, a plan of the same sort resumes them.';
+create index interrupted_periods_by_plan on credits.interrupted_periods (plan);
 comment on column credits.interrupted_periods.account_id is 'Whose period it is.';
 comment on column credits.interrupted_periods.paid is 'The sort of its plan: paid, or price 0.';
+comment on column credits.interrupted_periods.plan is 'The plan that was left.';
 comment on column credits.interrupted_periods.anchor is 'The phase of its plan''s periods.';
 comment on column credits.interrupted_periods.period_index is 'Which period it is.';
 comment on column credits.interrupted_periods.period_start is 'When it began.';

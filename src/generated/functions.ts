@@ -466,7 +466,7 @@ export interface SpendRequestInput {
 
 /** The functions of the schema `credits`: what each takes, and a row of what it returns. */
 export interface Functions {
-  /** The log of an account, newest first: entries that occurred in [since, until), of these kinds, by this member. Shows what has been settled. PC403 another account; PC404 unknown account. */
+  /** The log of an account, newest first: entries that occurred in [since, until), of these kinds, by this member. Shows what has been settled. PC403 another account; PC404 unknown account; PC422 unknown kinds. */
   activity: {
     arguments: { account_id: string; since?: Date | string | null; until?: Date | string | null; kinds?: string[] | null; member_id?: string | null };
     row: EntriesRow;
@@ -501,7 +501,7 @@ export interface Functions {
     arguments: { account_id: string; immediately?: boolean | null };
     row: AccountsRow;
   };
-  /** Charges a hold and returns the usage entries. With neither usage nor amount: all of it. With usage: what that usage costs at the hold's rates. With amount: that much. The rest returns to its lots; what is above is drawn afresh; 0 is a release. The same capture again returns the original entries; a late one is a fresh charge. PC402 cannot be paid; PC404 unknown account or hold; PC409 captured otherwise, or released; PC422 bad usage or amount. Service only. */
+  /** Charges a hold and returns the usage entries. With neither usage nor amount: all of it. With usage: what that usage costs at the hold's rates. With amount: that much. The rest returns to its lots; what is above is drawn afresh; 0 is a release. The same capture again returns the original entries; a late one is a fresh charge. PC402 cannot be paid; PC403 a gate that the hold did not pass, or a member's cap; PC404 unknown account or hold; PC409 captured otherwise, or released; PC422 bad usage or amount. Service only. */
   capture: {
     arguments: { account_id: string; hold_id: string | number | bigint; usage?: Json | null; amount?: string | number | null };
     row: EntriesRow;
@@ -511,22 +511,22 @@ export interface Functions {
     arguments: { account_id: string; hold_id: string | number | bigint; items: ItemInput[] };
     row: EntriesRow;
   };
-  /** Gives an account a one-time promotion: once per claimant (a verified e-mail address, compared in lower case) and once per account. PC404 unknown account or promotion; PC409 already claimed; PC422 no claimant. Service only. */
+  /** Gives an account a one-time promotion: once per claimant (a verified e-mail address, compared in lower case and without white space around it) and once per account. PC404 unknown account or promotion; PC409 already claimed; PC422 no claimant. Service only. */
   claim: {
     arguments: { account_id: string; promotion: string; claimant: string };
     row: LotsRow;
   };
-  /** Pauses (enabled false) or caps (period_limit, in the card's main unit; null: no cap) what a period may draw from additional credits. PC403 unless an admin; PC404 unknown account; PC422 bad limit. */
+  /** Pauses (enabled false) or caps (period_limit, in the card's main unit; null keeps the present cap, infinity removes it) what a period may draw from additional credits. PC403 unless an admin; PC404 unknown account; PC422 bad limit. */
   configure_additional: {
     arguments: { account_id: string; enabled?: boolean | null; period_limit?: string | number | null; member_id?: string | null };
     row: AccountsRow;
   };
-  /** Turns automatic top-ups on or off, and sets when (total below threshold), how much, and how much at most in a UTC month, in the card's main unit; null keeps the present value. Configuring ends a suspension; turning off ends a declined top-up that waits for its next try. PC403 unless an admin; PC404 unknown account; PC422 first enabled without threshold or amount, bad figures, or a card that sells no top-ups. */
+  /** Turns automatic top-ups on or off, and sets when (total below threshold), how much, and how much at most in a UTC month, in the card's main unit; null keeps the present value, a monthly_limit of infinity removes it. Configuring ends a suspension; turning off ends a declined top-up that waits for its next try. PC403 unless an admin; PC404 unknown account; PC422 first enabled without threshold or amount, bad figures, or a card that sells no top-ups. */
   configure_top_up: {
     arguments: { account_id: string; enabled: boolean; threshold?: string | number | null; amount?: string | number | null; monthly_limit?: string | number | null; member_id?: string | null };
     row: TopUpSettingsRow;
   };
-  /** The same entries as activity, in no order: for a caller that sorts and pages by seq itself, as the API does. PC403 another account; PC404 unknown account. */
+  /** The same entries as activity, in no order: for a caller that sorts and pages by seq itself, as the API does. PC403 another account; PC404 unknown account; PC422 unknown kinds. */
   entries_matching: {
     arguments: { account_id: string; since?: Date | string | null; until?: Date | string | null; kinds?: string[] | null; member_id?: string | null };
     row: EntriesRow;
@@ -646,7 +646,7 @@ export interface Functions {
     arguments: { requests: SpendRequestInput[] };
     row: SpendResultRow;
   };
-  /** Subscribes an account to a plan, or changes its plan. A first plan, and one from price 0 to paid, begins at once with its whole allowance; a larger one with the same cadence, anchoring and time zone takes over at once and adds what it has more; anything else waits for the period's end (pending_plan). Leaving a plan and coming back within its period resumes it. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 a plan of another card. Service only: the application has taken the money. */
+  /** Subscribes an account to a plan, or changes its plan. A first plan, and one from price 0 to paid, begins at once with its whole allowance; a larger one with the same cadence, anchoring and time zone takes over at once and adds what it has more; anything else waits for the period's end (pending_plan). Leaving a plan and coming back within its period resumes it, with the plan that was left if the new one has other periods. anchor sets the phase of the periods (default: now). PC404 unknown account or plan; PC409 a plan of another card. Service only: the application has taken the money. */
   subscribe: {
     arguments: { account_id: string; plan: string; anchor?: Date | string | null };
     row: AccountsRow;

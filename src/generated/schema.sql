@@ -467,14 +467,17 @@ grant select on credits.holds to credits_service;
 create table credits.interrupted_periods (
   account_id text collate "C" not null,
   paid boolean not null,
+  plan text not null,
   anchor timestamp with time zone not null,
   period_index integer not null,
   period_start timestamp with time zone not null,
   period_end timestamp with time zone not null,
   constraint interrupted_periods_pkey PRIMARY KEY (account_id, paid),
   constraint interrupted_period_is_in_order CHECK ((period_start < period_end)),
-  constraint interrupted_periods_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id)
+  constraint interrupted_periods_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id),
+  constraint interrupted_periods_plan_fkey FOREIGN KEY (plan) REFERENCES credits.plans(plan)
 );
+CREATE INDEX interrupted_periods_by_plan ON credits.interrupted_periods USING btree (plan);
 alter table credits.interrupted_periods owner to credits_owner;
 alter table credits.interrupted_periods enable row level security;
 create policy engine_sees_all on credits.interrupted_periods for all to credits_engine using (true) with check (true);
@@ -1677,7 +1680,7 @@ function credits_private.check_admin(account_id text, acting_member_id text)
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.check_admin to credits_owner;
 
-function credits_private.check_amount(rate_card text, unit text, amount numeric)
+function credits_private.check_amount(rate_card text, unit text, amount numeric, at_most numeric DEFAULT '1000000000000'::numeric)
   returns void
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.check_amount to credits_owner;
@@ -1697,15 +1700,33 @@ function credits_private.check_caller(account_id text)
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.check_caller to credits_owner;
 
+function credits_private.check_captured(account credits.accounts, held credits.holds, items credits.item[])
+  returns void
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.check_captured to credits_owner;
+
 function credits_private.check_catalog()
   returns void
   language plpgsql volatile owner postgres
 grant execute on function credits_private.check_catalog to credits_owner;
 
+function credits_private.check_day_price(price numeric)
+  returns void
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.check_day_price to credits_owner;
+
 function credits_private.check_key_is_new(account_id text, idempotency_key text)
   returns void
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.check_key_is_new to credits_owner;
+
+function credits_private.check_kinds(kinds text[])
+  returns boolean
+  language plpgsql stable security definer set search_path=pg_catalog, pg_temp owner credits_engine
+grant execute on function credits_private.check_kinds to credits_analyst;
+grant execute on function credits_private.check_kinds to credits_member;
+grant execute on function credits_private.check_kinds to credits_owner;
+grant execute on function credits_private.check_kinds to credits_service;
 
 function credits_private.check_known_values(rate_card text, operation text, usage jsonb, at timestamp with time zone)
   returns void
@@ -1856,6 +1877,11 @@ function credits_private.granted_in_period(account_id text, plan credits.plans, 
   returns jsonb
   language sql stable owner credits_engine
 grant execute on function credits_private.granted_in_period to credits_owner;
+
+function credits_private.have_same_periods(one credits.plans, other credits.plans)
+  returns boolean
+  language sql immutable owner credits_engine
+grant execute on function credits_private.have_same_periods to credits_owner;
 
 function credits_private.hold(account_id text, items credits.item[], idempotency_key text, member_id text, expires_in interval, max_amount numeric, metadata jsonb)
   returns SETOF credits.holds
@@ -2158,7 +2184,7 @@ function credits_private.try_spend(request credits.spend_request, request_index 
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.try_spend to credits_owner;
 
-function credits_private.unmet_gate(account credits.accounts, top_ups boolean, items credits.item[])
+function credits_private.unmet_gate(account credits.accounts, top_ups boolean, items credits.item[], passed credits.item[] DEFAULT '{}'::credits.item[])
   returns credits.gates
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.unmet_gate to credits_owner;

@@ -475,6 +475,10 @@ export interface CreditsInterruptedPeriods {
    * When it began.
    */
   period_start: Timestamp;
+  /**
+   * The plan that was left.
+   */
+  plan: string;
 }
 
 export interface CreditsLots {

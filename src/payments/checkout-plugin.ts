@@ -39,6 +39,7 @@ export function checkoutPlugin(options: {
         }
         "All input for the \`checkoutPack\` mutation."
         input CheckoutPackInput {
+          "Anything; the payload has it again."
           clientMutationId: String
           accountId: String!
           pack: String!
@@ -55,7 +56,9 @@ export function checkoutPlugin(options: {
         }
         "The output of our \`checkoutPack\` mutation."
         type CheckoutPackPayload {
+          "What the input had."
           clientMutationId: String
+          "The purchase, which the payment settles."
           purchase: Purchase
           "The provider's page on which the buyer pays."
           url: String!

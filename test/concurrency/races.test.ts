@@ -411,11 +411,25 @@ describe.each(['repeatable read', 'serializable'])('a caller in %s', (isolation)
     ['two spends of nothing', ['spend', edit], ['spend', edit]],
     ['one key', ['spend', { ...image, ...key }], ['spend', { ...image, ...key }]],
     ['one key of nothing', ['spend', { ...edit, ...key }], ['spend', { ...edit, ...key }]],
+    ['two holds', ['authorize', image], ['authorize', image]],
+    [
+      'one key of two holds',
+      ['authorize', { ...image, ...key }],
+      ['authorize', { ...image, ...key }],
+    ],
+    ['two purchases', ['buy', { pack: 'box' }], ['buy', { pack: 'box' }]],
+    [
+      'one key of two purchases',
+      ['buy', { pack: 'box', ...key }],
+      ['buy', { pack: 'box', ...key }],
+    ],
     ['a grant, then a spend', ['grant', { amount: 5 }], ['spend', image]],
     ['two grants', ['grant', { amount: 5 }], ['grant', { amount: 5 }]],
     ['a subscription, then a spend', ['subscribe', { plan: 'atelier_pro' }], ['spend', image]],
   ])('gets a serialization failure where its snapshot is behind: %s', async (_, before, after) => {
     await opened(100);
+    // Something that falls due sooner, so that a hold leaves the account's row as it is.
+    await call(second, 'authorize', { account_id: team, ...edit, expires_in: '1 minute' });
     await first.query(`begin isolation level ${isolation}`);
     await first.query('select from credits.accounts');
     await call(second, before[0], { account_id: team, ...before[1] });

@@ -141,7 +141,7 @@ describe('input that cannot be read', () => {
     [GRANT, { amount: '' }, '$amount'],
     [GRANT, { amount: '1,5' }, '$amount'],
     [GRANT, { amount: '1e99999' }, '$amount'],
-    [GRANT, { amount: 'Infinity' }, '$amount'],
+    [GRANT, { amount: '-Infinity' }, '$amount'],
     [GRANT, { amount: true }, '$amount'],
     [GRANT, { amount: ['1'] }, '$amount'],
     [BALANCES, { at: 'tomorrow' }, '$at'],

@@ -159,6 +159,18 @@ describe('what is captured', () => {
   });
 });
 
+test('an amount that is too large; what is held may always be captured', async () => {
+  const team = await shop.team();
+  for (let time = 0; time < 3; time += 1) await team.grant(1e12);
+  const usage = { n: 1e12, count: 2 };
+  const { hold_id } = await team.one('authorize', { operation: 'job', usage });
+  for (const amount of ['2e12', '1e13']) {
+    const refusal = refused(team.capture((await team.hold(1)).hold_id, { amount }));
+    expect(await refusal).toMatchObject({ code: 'PC422', field: 'amount', reason: 'too_large' });
+  }
+  expect(await team.capture(hold_id, { amount: '2e12' })).toMatchObject([{ amount: -2e12 }]);
+});
+
 describe('captured twice', () => {
   const CAPTURES = [
     {},

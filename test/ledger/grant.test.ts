@@ -256,7 +256,12 @@ describe('claim', () => {
   test('once per claimant, in lower case, whichever account they use', async () => {
     const other = await opened(`${team} 2`);
     await claim('Ada@Example.com');
-    for (const claimant of ['Ada@Example.com', 'ada@example.com', 'ADA@EXAMPLE.COM']) {
+    for (const claimant of [
+      'Ada@Example.com',
+      'ADA@EXAMPLE.COM',
+      ' ada@example.com\n\t',
+      '\r\nada@example.com',
+    ]) {
       expect(await creditsError(claim(claimant, { account_id: other }))).toEqual(refused());
     }
     await claim('\u00c9MILE@example.com', { account_id: other });

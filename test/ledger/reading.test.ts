@@ -207,6 +207,14 @@ describe('activity', () => {
     expect(await seqs('logged', { kinds: ['refund'] })).toEqual([]);
     expect(await seqs('logged', { kinds: [] })).toEqual([]);
     expect(await seqs('logged', { kinds: null })).toHaveLength(8);
+    expect(await creditsError(seqs('logged', { kinds: ['usage', 'bogus'] }))).toMatchObject({
+      code: 'PC422',
+      detail: {
+        field: 'kinds',
+        reason: 'unknown_value',
+        known: expect.arrayContaining(['usage', 'expiry']),
+      },
+    });
   });
 
   test('is of one member', async () => {

@@ -135,7 +135,7 @@ describe('members', () => {
         field,
       });
     }
-    for (const period_limit of [-1, 'NaN', 'Infinity', 0.001]) {
+    for (const period_limit of [-1, 'NaN', '-Infinity', 0.001]) {
       expect(await refused(team.one('configure_additional', { period_limit }))).toMatchObject({
         code: 'PC422',
         field: 'period_limit',

@@ -389,11 +389,20 @@ describe('additional credits capped per period', () => {
     await team.all('spend', { operation: 'film', usage: { n: 50, footage: true, minutes: 80 } });
   });
 
-  test('0 is a pause of the main unit; null lifts it', async () => {
+  test('0 is a pause of the main unit; null keeps it, infinity lifts it', async () => {
     const team = await limited(null);
     await team.one('configure_additional', { period_limit: 0 });
     expect(await refused(team.spend(1))).toMatchObject({ limit: 'period_limit', available: 0 });
-    await team.one('configure_additional', {});
+    await team.one('configure_additional', { enabled: false });
+    expect(await team.one('configure_additional', {})).toMatchObject({
+      additional_enabled: true,
+      additional_period_limit: 0,
+    });
+    expect(await refused(team.spend(1))).toMatchObject({ limit: 'period_limit' });
+    await team.one('configure_additional', { period_limit: 'Infinity' });
+    expect(await team.one('configure_additional', {})).toMatchObject({
+      additional_period_limit: null,
+    });
     await team.spend(200);
   });
 

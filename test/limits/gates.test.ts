@@ -92,6 +92,70 @@ describe.each(Object.keys(WAYS))('%s', (name) => {
   });
 });
 
+describe('a capture', () => {
+  const high = { quality: 'high' };
+  const hold = async (team: Account, operation: string, usage: object) =>
+    (await team.all('authorize', { operation, usage }))[0].hold_id;
+
+  test('of what the hold did not name asks the gates', async () => {
+    const team = await shop.team(100);
+    const hold_id = await hold(team, 'poster', { quality: 'low' });
+    expect(await refused(team.capture(hold_id, { usage: high }))).toMatchObject({
+      code: 'PC403',
+      requires: 'plan',
+      operation: 'poster',
+      plan: null,
+    });
+    const items = [
+      ['poster', { quality: 'low' }],
+      ['agent', { n: 1 }],
+    ];
+    expect(await refused(team.all('capture_items', { hold_id, items }))).toMatchObject({
+      code: 'PC403',
+      requires: 'plan',
+      operation: 'agent',
+    });
+    expect(await team.capture(hold_id)).toMatchObject([{ amount: -2 }]);
+    // Again, it is the same capture, and asks nothing.
+    expect(await team.capture(hold_id)).toMatchObject([{ amount: -2 }]);
+  });
+
+  test('asks the gates of the authorization', async () => {
+    const team = await shop.team('ws_pro');
+    await team.one('configure_top_up', { enabled: true, threshold: 0, amount: 10 });
+    const [first, second] = [
+      await hold(team, 'poster', { quality: 'low' }),
+      await hold(team, 'agent', { n: 5 }),
+    ];
+    await team.one('configure_top_up', { enabled: false });
+    await team.grant(100);
+    await team.one('cancel_subscription', { immediately: true });
+    expect(await team.capture(first, { usage: high })).toMatchObject([{ amount: -9 }]);
+    expect(await team.capture(second, { usage: { n: 7 } })).toMatchObject([{ amount: -7 }]);
+
+    const other = await shop.team(100);
+    const third = await hold(other, 'poster', { quality: 'low' });
+    await other.one('subscribe', { plan: 'ws_pro' });
+    await other.one('configure_top_up', { enabled: true, threshold: 0, amount: 10 });
+    expect(await refused(other.capture(third, { usage: high }))).toMatchObject({
+      requires: 'plan',
+    });
+  });
+
+  test('does not ask about a gate that has come since for what the hold names', async () => {
+    const team = await shop.team(100);
+    const hold_id = await hold(team, 'job', { n: 5 });
+    await shop.database.query(
+      `insert into credits.gates (rate_card, operation, match, requires) values ('workshop', 'job', '{}', 'top_ups')`,
+    );
+    try {
+      expect(await team.capture(hold_id, { usage: { n: 6 } })).toMatchObject([{ amount: -6 }]);
+    } finally {
+      await shop.database.query(`delete from credits.gates where operation = 'job'`);
+    }
+  });
+});
+
 describe('quote', () => {
   test('names the gate, and says the price', async () => {
     const team = await shop.team(100);

@@ -434,6 +434,29 @@ test('bad input', async () => {
   });
 });
 
+test('a level whose day nobody could pay is refused', async () => {
+  const team = await shop.team(100);
+  const tooLarge = { code: 'PC422', field: 'quantity', reason: 'too_large' };
+  expect(await refused(record(team, 1e12, { count: 1e6 }))).toEqual(tooLarge);
+  expect(await refused(record(team, 5e11 + 1))).toEqual(tooLarge);
+  await record(team, 5e11);
+  expect(await refused(record(team, 5e11 + 1))).toEqual(tooLarge);
+  expect(await record(team, 5e11)).toMatchObject({ level: 5e11 });
+});
+
+test('a shortfall beyond all counting stops nothing', async () => {
+  const team = await shop.team(100);
+  await record(team, 5e11);
+  await shop.database.query(
+    `update credits.meters set shortfall = 1e18 - 1 where account_id = $1`,
+    [team.id],
+  );
+  await shop.at('2026-03-12T00:00:00Z');
+  await shop.settle();
+  expect((await team.balance()).total).toBe(0);
+  expect(await meters(team)).toMatchObject([{ shortfall: 1e18 }]);
+});
+
 describe('a gate', () => {
   test('bars a meter as it bars a spend', async () => {
     const team = await shop.team(100);

@@ -265,13 +265,11 @@ describe('between plans of one sort and cadence', () => {
   });
 
   test('a lot added by an upgrade lives as long as its plan says, counted in the plan’s own periods', async () => {
-    const team = await shop.team('basic');
+    const team = await shop.team('alike_calendar');
     await shop.at(MID);
-    await cancel(team, true);
     await subscribe(team, 'calendar');
-    expect(await team.row()).toMatchObject({ plan: 'calendar', period_end: instant(END) });
     expect((await team.lots())[1].expires_at).toEqual(instant('2026-05-01T00:00:00Z'));
-    expect((await team.lots()).map(({ granted }) => granted)).toEqual([100, 150]);
+    expect((await team.lots()).map(({ granted }) => granted)).toEqual([70, 180]);
   });
 
   test.each<[PlanName, PlanName, string]>([
@@ -542,21 +540,60 @@ describe('coming back', () => {
     expect(await included(other)).toBe(100);
   });
 
-  test('with another cadence resumes the period too, and counts in its own from there', async () => {
-    const team = await shop.team('basic');
+  test.each<[PlanName, PlanName, number, string]>([
+    ['basic', 'weekly', 40, '2026-04-17T12:00:00Z'],
+    ['basic', 'yearly', 2000, '2027-04-10T12:00:00Z'],
+    ['basic', 'calendar', 250, '2026-05-01T00:00:00Z'],
+  ])(
+    'from %s to %s, whose periods are others: it resumes the period, and the new plan waits for its end',
+    async (from, to, allowance, ends) => {
+      const team = await shop.team(from);
+      await cancel(team, true);
+      await shop.at(MID);
+      expect(await subscribe(team, to)).toMatchObject({
+        plan: from,
+        pending_plan: to,
+        period_end: instant(END),
+      });
+      expect(await included(team)).toBe(0);
+      await shop.at(END);
+      expect(await included(team)).toBe(allowance);
+      await shop.settle();
+      expect(await team.row()).toMatchObject({
+        plan: to,
+        pending_plan: null,
+        period_end: instant(ends),
+      });
+    },
+  );
+
+  test('from the other sort to a plan whose periods are others: so it is, at once and at a period’s end', async () => {
+    const team = await shop.team('free_weekly');
+    await subscribe(team, 'basic');
     await cancel(team, true);
-    await shop.at(MID);
-    expect(await subscribe(team, 'weekly')).toMatchObject({
-      plan: 'weekly',
-      period_end: instant(END),
+    expect(await subscribe(team, 'free')).toMatchObject({
+      plan: 'free_weekly',
+      pending_plan: 'free',
+      period_end: instant('2026-03-17T12:00:00Z'),
     });
-    expect(await included(team)).toBe(0);
-    await shop.at(END);
-    expect(await included(team)).toBe(40);
+    expect(await subscribe(team, 'yearly')).toMatchObject({
+      plan: 'basic',
+      pending_plan: 'yearly',
+    });
+    await shop.at('2026-03-17T12:00:00Z');
+    expect((await team.balance()).included).toBe(0);
+
+    const other = await shop.team('free');
+    await subscribe(other, 'weekly');
+    await subscribe(other, 'free_weekly');
+    await shop.at('2026-03-24T12:00:00Z');
     await shop.settle();
-    expect((await team.row()).period_end.getTime() - instant(END).getTime()).toBeLessThanOrEqual(
-      7 * 86400_000,
-    );
+    expect(await other.row()).toMatchObject({
+      plan: 'free',
+      pending_plan: 'free_weekly',
+      period_end: instant('2026-04-17T12:00:00Z'),
+    });
+    expect(await included(other)).toBe(0);
   });
 
   test('to the other sort and back: each sort has its own period', async () => {

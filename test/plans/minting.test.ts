@@ -163,3 +163,69 @@ test('changing back and forth between plans that differ in their anchoring gives
     { numRuns: runs(40) },
   );
 }, 120_000);
+
+/** How many days a period has at least. */
+const LENGTHS = { day: 1, week: 7, month: 28, year: 365 };
+const TURNS: [string, PlanName[]][] = [
+  ['paid', ['daily', 'weekly', 'basic', 'pro', 'yearly']],
+  ['of price 0', ['free_daily', 'free_reader', 'free', 'free_plus']],
+];
+
+test.each(TURNS)(
+  'changing between plans of different cadence, %s, gives what the best of them gives, and one period more',
+  async (_, plans) => {
+    const ofADay = Math.max(
+      ...plans.map((plan) => {
+        const { cadence = 'month' } = PLANS[plan] as { cadence?: keyof typeof LENGTHS };
+        return allowance(plan, 'credit') / LENGTHS[cadence];
+      }),
+    );
+    const turn = fc.record({
+      plan: fc.constantFrom(...plans),
+      cancelFirst: fc.boolean(),
+      days: fc.constantFrom(0, 0, 1, 1, 3, 7, 31, 366),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(turn, { minLength: 4, maxLength: 16, size: 'max' }),
+        async (turns) => {
+          await shop.at(NOON);
+          const team = await shop.team();
+          let day = 0;
+          for (const { plan, cancelFirst, days } of turns) {
+            if (cancelFirst) await team.one('cancel_subscription', { immediately: true });
+            await team.one('subscribe', { plan });
+            day += days;
+            await shop.at(new Date(Date.parse(NOON) + day * 24 * HOUR).toISOString());
+          }
+          await shop.settle();
+          let granted = 0;
+          for (const lot of await team.lots()) {
+            granted += lot.granted;
+            const days = (lot.starts_at.getTime() - Date.parse(NOON)) / (24 * HOUR);
+            expect(granted).toBeLessThanOrEqual(ofADay * days + largest(plans, 'credit') + 0.01);
+          }
+        },
+      ),
+      { numRuns: runs(40) },
+    );
+  },
+  120_000,
+);
+
+test('a plan of a day and one of a week, left and taken again in turn, give no more than the week’s', async () => {
+  const team = await shop.team('free_daily');
+  const grantedInAll = async () => (await team.lots()).reduce((sum, lot) => sum + lot.granted, 0);
+  for (let week = 0; week < 4; week += 1) {
+    const start = Date.parse(NOON) + week * 8 * 24 * HOUR;
+    await shop.at(new Date(start).toISOString());
+    await team.one('cancel_subscription', { immediately: true });
+    await team.one('subscribe', { plan: 'free_reader' });
+    const { total } = await team.balance();
+    if (total > 0) await team.spend(total);
+    await shop.at(new Date(start + 24 * HOUR).toISOString());
+    await team.one('subscribe', { plan: 'free_daily' });
+    // A day's, and then a week's: each when the other is over.
+    expect(await grantedInAll()).toBe((week + 1) * (5 + 40));
+  }
+});

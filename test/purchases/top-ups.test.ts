@@ -458,6 +458,12 @@ describe('configure_top_up', () => {
       amount: 50,
     });
     expect(await configure({ enabled: true })).toMatchObject({ enabled: true, threshold: 30 });
+    for (const monthly_limit of ['Infinity', null]) {
+      expect(await configure({ enabled: true, monthly_limit })).toMatchObject({
+        monthly_limit: null,
+        threshold: 30,
+      });
+    }
   });
 
   test('needs both the first time', async () => {
@@ -480,7 +486,7 @@ describe('configure_top_up', () => {
   test('refuses figures that are none', async () => {
     await team.opened();
     for (const field of ['threshold', 'monthly_limit']) {
-      for (const value of [-1, 'NaN', 'Infinity', '1e13']) {
+      for (const value of [-1, 'NaN', field === 'threshold' ? 'Infinity' : '-Infinity', '1e13']) {
         expect(await creditsError(configure({ enabled: true, [field]: value }))).toMatchObject({
           code: 'PC422',
           detail: { field, reason: 'out_of_range' },

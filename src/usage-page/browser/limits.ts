@@ -31,7 +31,7 @@ class LimitsDialog extends FormDialog {
       input: {
         accountId: this.view.api.reader.accountId,
         enabled: form.has('enabled'),
-        periodLimit: typed(form, 'periodLimit'),
+        periodLimit: typed(form, 'periodLimit') ?? 'Infinity', // no limit
       },
     });
     this.changed();

@@ -33,10 +33,10 @@ class TopUpsDialog extends FormDialog {
       ${number('amount', `Add this many ${unit}`, setting?.amount, step(mainUnit.scale), true)}
       ${number(
         'monthlyLimit',
-        `At most this many ${unit} a month${setting?.monthlyLimit ? '' : ' (optional)'}`,
+        `At most this many ${unit} a month (optional)`,
         setting?.monthlyLimit,
         0,
-        Boolean(setting?.monthlyLimit),
+        false,
       )}
       <p class="note">
         Nothing is charged until a top-up is triggered.
@@ -59,7 +59,7 @@ class TopUpsDialog extends FormDialog {
         enabled: form.has('enabled'),
         threshold: typed(form, 'threshold'),
         amount: typed(form, 'amount'),
-        monthlyLimit: typed(form, 'monthlyLimit'),
+        monthlyLimit: typed(form, 'monthlyLimit') ?? 'Infinity', // no limit
       },
     });
     this.changed();

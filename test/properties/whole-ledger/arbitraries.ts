@@ -258,13 +258,13 @@ const steps = {
     enabled: fc.constantFrom(true, true, true, false),
     threshold: fc.constantFrom(null, '20', '150', '0'),
     amount: fc.constantFrom(null, '25', '80.5', '25.1'),
-    monthlyLimit: fc.constantFrom(null, '100', '30'),
+    monthlyLimit: fc.constantFrom(null, '100', '30', 'Infinity'),
     member: acting,
   }),
   configureAdditional: fc.record({
     who,
     enabled: fc.constantFrom(true, true, false),
-    limit: cap,
+    limit: fc.oneof(cap, fc.constant('Infinity')),
     member: acting,
   }),
   addMember: fc.record({

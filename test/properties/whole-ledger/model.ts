@@ -140,13 +140,18 @@ export interface Meter {
   shortfall: Amount;
 }
 
+export interface Left {
+  plan: string;
+  period: Period;
+}
+
 export interface Account {
   plan: string | null;
   period: Period | null;
   pendingPlan: string | null;
   cancels: boolean;
   /** Periods that were left before their end, of a paid plan and of one of price 0. */
-  left: { paid: Period | null; free: Period | null };
+  left: { paid: Left | null; free: Left | null };
   lots: Lot[];
   entries: Entry[];
   holds: Hold[];
@@ -276,12 +281,9 @@ export class WholeLedger {
         this.leavePeriod(account, present.plan);
         this.rollOver(account, present, at);
       }
-      this.enter(
-        account,
-        plan,
-        this.resumable(account, sort, at) ?? newPeriod(plan, anchor ?? at, at),
-        at,
-      );
+      const left = this.resumable(account, sort, at);
+      if (left) this.resume(account, plan, left, at);
+      else this.enter(account, plan, newPeriod(plan, anchor ?? at, at), at);
     } else if (
       account.period &&
       sort === this.sort(present.plan) &&
@@ -315,12 +317,20 @@ export class WholeLedger {
 
   /** A period that is left before its end is remembered. */
   private leavePeriod(account: Account, plan: string): void {
-    account.left[this.sort(plan)] = account.period;
+    account.left[this.sort(plan)] = account.period && { plan, period: account.period };
   }
 
-  private resumable(account: Account, sort: 'paid' | 'free', at: Instant): Period | null {
-    const period = account.left[sort];
-    return period?.end != null && period.end > at ? period : null;
+  private resumable(account: Account, sort: 'paid' | 'free', at: Instant): Left | null {
+    const left = account.left[sort];
+    return left?.period.end != null && left.period.end > at ? left : null;
+  }
+
+  /** Goes on in a period that was left. A plan with other periods waits for its end; until then it is the plan that was left. */
+  private resume(account: Account, plan: PlanRow, left: Left, at: Instant): void {
+    const leftPlan = this.plan(left.plan);
+    const same = hasSamePeriods(plan, leftPlan);
+    this.enter(account, same ? plan : leftPlan, left.period, at);
+    if (!same) account.pendingPlan = plan.plan;
   }
 
   private isNowhereSmaller(plan: PlanRow, than: PlanRow): boolean {
@@ -421,9 +431,15 @@ export class WholeLedger {
     }));
   }
 
-  private unmetGate(account: Account, items: Item[]) {
+  /** passed: what was let through before, and is not asked about again. */
+  private unmetGate(
+    account: Account,
+    items: { operation: string }[],
+    passed: { operation: string }[] = [],
+  ) {
     return this.catalog.gates
       .filter((gate) => items.some((item) => item.operation === gate.operation))
+      .filter((gate) => !passed.some((item) => item.operation === gate.operation))
       .sort((a, b) => (a.requires < b.requires ? -1 : 1))
       .find((gate) =>
         gate.requires === 'plan'
@@ -611,6 +627,12 @@ export class WholeLedger {
       }
       if (hold.status === 'captured') throw new Refused('PC409', { reason: 'already_captured' });
 
+      if (what.of === 'usage' || what.of === 'items') {
+        // As it was when the hold was authorized.
+        const topUps = account.topUps && { ...account.topUps, enabled: hold.topUps };
+        const gate = this.unmetGate({ ...account, plan: hold.plan, topUps }, items, hold.items);
+        if (gate) throw gateRefusal(gate);
+      }
       const charges = this.charges(hold, what, items);
       if (charges.every((charge) => charge.amount === 0n)) {
         if (hold.status === 'open') this.endHold(account, hold, 'released', at);
@@ -942,7 +964,10 @@ export class WholeLedger {
         given === null ? (present ?? null) : toAmount(given);
       const threshold = set(settings.threshold, account.topUps?.threshold);
       const amount = set(settings.amount, account.topUps?.amount);
-      const monthlyLimit = set(settings.monthlyLimit, account.topUps?.monthlyLimit);
+      const monthlyLimit =
+        settings.monthlyLimit === 'Infinity'
+          ? null
+          : set(settings.monthlyLimit, account.topUps?.monthlyLimit);
       if (enabled && (threshold === null || amount === null)) {
         const field = threshold === null ? 'threshold' : 'amount';
         throw new Refused('PC422', { field, reason: 'missing' });
@@ -1022,7 +1047,7 @@ export class WholeLedger {
     return this.write(accountId, (account, at) => {
       const resumed = enabled && !account.additionalEnabled;
       account.additionalEnabled = enabled;
-      account.additionalLimit = limit === null ? null : toAmount(limit);
+      if (limit !== null) account.additionalLimit = limit === 'Infinity' ? null : toAmount(limit);
       if (resumed) this.topUpIfLow(account, at);
       return account;
     });
@@ -1164,7 +1189,8 @@ export class WholeLedger {
       plan.cadence === present.cadence
         ? followingPeriod(plan, anchor, at)
         : newPeriod(plan, at, at);
-    this.enter(account, plan, resumed ?? next, at);
+    if (resumed) this.resume(account, plan, resumed, at);
+    else this.enter(account, plan, next, at);
   }
 
   /** What is over what may be carried ends, the oldest first. What is held never does. */
@@ -1252,8 +1278,8 @@ export class WholeLedger {
       ...this.dueDates(account).map(({ at }) => at),
       ...lots.map((lot) => lot.expiresAt),
       ...attempts,
-      account.left.paid?.end ?? null,
-      account.left.free?.end ?? null,
+      account.left.paid?.period.end ?? null,
+      account.left.free?.period.end ?? null,
     ].filter((at) => at !== null);
     return [...new Set(instants)].filter((at) => at > this.now).sort((a, b) => (a < b ? -1 : 1));
   }
