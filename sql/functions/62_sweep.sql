@@ -21,15 +21,13 @@ begin
     where a.period_end <= at and next.period_end > at
       and credits_private.boundary(p, a.anchor, a.period_index + 1) = a.period_end
       and a.pending_plan is null and not a.cancels_at_period_end
-      and not exists (select from credits.plan_allowances r where r.plan = a.plan and r.rollover = 'capped')
+      and a.plan not in (select r.plan from credits.plan_allowances r where r.rollover = 'capped')
       and not exists (select from credits.holds h where h.account_id = a.account_id and h.status = 'open')
       and not exists (select from credits.meters m where m.account_id = a.account_id)
       and not exists (select from credits.top_up_settings t where t.account_id = a.account_id and t.look_again_at is not null)
       and not exists (
         select from credits.lots l
-        left join credits.purchases u on u.account_id = l.account_id and u.purchase_id = l.purchase_id
-        where l.account_id = a.account_id and l.open
-          and (l.expires_at < a.period_end or (l.expires_at > a.period_end and l.expires_at <= at) or u.shortfall > 0));
+        where l.account_id = a.account_id and l.open and l.expires_at <= at and l.expires_at <> a.period_end);
 end
 $$;
 
@@ -133,33 +131,57 @@ begin
 end
 $$;
 
--- Settles accounts that are locked, and returns how many. One that cannot be settled must not hold up the others: where a batch
--- fails, its halves are tried.
+-- Locks up to "batch" accounts that are due, the longest overdue first, without waiting for those that somebody else writes to.
+create or replace function credits_private.lock_due(batch int, at timestamptz)
+returns credits.accounts[]
+language plpgsql volatile
+as $$
+begin
+  return array(
+    select a from credits.accounts a
+    where a.next_due_at <= at and a.next_due_at < 'infinity'
+    order by a.next_due_at
+    limit greatest(batch, 0)
+    for no key update skip locked);
+end
+$$;
+
+-- Settles accounts that are locked, and returns how many.
 create or replace function credits_private.settle_all(accounts credits.accounts[], at timestamptz)
 returns int
 language plpgsql volatile
 as $$
 declare
-  count int := cardinality(accounts);
-  settled credits.accounts[];
+  settled credits.accounts[] := credits_private.settle_together(accounts, at);
 begin
-  settled := credits_private.settle_together(accounts, at);
   perform credits_private.settled(a, at) from unnest(accounts) a
   where a.account_id not in (select s.account_id from unnest(settled) s);
   perform credits_private.tell_watchers(a) from unnest(accounts) a where a.watched_until is not null;
-  return count;
+  return cardinality(accounts);
+end
+$$;
+
+-- The same, where one cannot be settled: it must not hold up the others, and is found by halves.
+create or replace function credits_private.settle_others(accounts credits.accounts[], at timestamptz)
+returns int
+language plpgsql volatile
+as $$
+declare
+  count int := cardinality(accounts);
+begin
+  return credits_private.settle_all(accounts, at);
 exception when others then
   if count = 1 then
     raise warning 'account % cannot be settled: %', accounts[1].account_id, sqlerrm;
     return 0;
   end if;
-  return credits_private.settle_all(accounts[:count / 2], at) + credits_private.settle_all(accounts[count / 2 + 1:], at);
+  return credits_private.settle_others(accounts[:count / 2], at) + credits_private.settle_others(accounts[count / 2 + 1:], at);
 end
 $$;
 
 -- For the worker: settles up to "batch" accounts that are due, skipping those that somebody else is writing to.
 -- Returns how many it settled; fewer than "batch" means that the rest is done or in other hands.
-create or replace function credits.settle_due(batch int default 500)
+create or replace function credits.settle_due(batch int default 100)
 returns int
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -167,16 +189,13 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   at timestamptz := credits_private.now();
-  accounts credits.accounts[];
 begin
   perform credits_private.check_service();
-  accounts := array(
-    select a from credits.accounts a
-    where a.next_due_at <= at and a.next_due_at < 'infinity'
-    order by a.next_due_at
-    limit greatest(batch, 0)
-    for no key update skip locked);
-  return credits_private.settle_all(accounts, at);
+  -- Accounts are locked in the block that updates them. Otherwise it would be two transactions that have marked each row, and
+  -- index scans, which pass by what such a block has left behind, would never take its entries for dead.
+  return credits_private.settle_all(credits_private.lock_due(batch, at), at);
+exception when others then
+  return credits_private.settle_others(credits_private.lock_due(batch, at), at);
 end
 $$;
 comment on function credits.settle_due(int) is
