@@ -181,7 +181,7 @@ $$;
 
 -- For the worker: settles up to "batch" accounts that are due, skipping those that somebody else is writing to.
 -- Returns how many it settled; fewer than "batch" means that the rest is done or in other hands.
-create or replace function credits.settle_due(batch int default 100)
+create or replace function credits.settle_due(batch int default 500)
 returns int
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

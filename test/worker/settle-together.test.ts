@@ -54,7 +54,7 @@ const EVENTS = {
   cancels: 'select credits.cancel_subscription($1)',
   'changes its plan': `select credits.subscribe($1, 'paid0')`,
   'tops up': 'select credits.configure_top_up($1, true, 150, 25)',
-  'tops up, once a month': `select credits.configure_top_up($1, true, 150, 25, 30),
+  'tops up, once a month': `select credits.configure_top_up($1, true, 1000, 25, 30),
     credits.settle_purchase($1, max(p.purchase_id), 'paid') from credits.purchases p where p.account_id = $1`,
   stores: `select credits.record_meter($1, 'storage', 3)`,
 } as const;
