@@ -14,7 +14,7 @@ interface Options {
  */
 export function settleDue(
   log: (line: string) => void,
-  { batch = 100, report = 20_000 }: Options = {},
+  { batch = 200, report = 20_000 }: Options = {},
 ): Task {
   return async (_payload, { withPgClient, abortSignal }) => {
     const number = (text: string, values: unknown[] = []): Promise<number> =>

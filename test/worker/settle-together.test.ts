@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { PoolClient } from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { PLANS, plans as randomPlans } from '../properties/whole-ledger/arbitraries.ts';
 import {
   CARD,
@@ -53,27 +53,30 @@ const EVENTS = {
   'is refunded': `select credits.refund($1, max(e.seq)) from credits.entries e where e.account_id = $1 and e.kind = 'usage'`,
   cancels: 'select credits.cancel_subscription($1)',
   'changes its plan': `select credits.subscribe($1, 'paid0')`,
-  'tops up': 'select credits.configure_top_up($1, true, 150, 25)',
-  'tops up, once a month': `select credits.configure_top_up($1, true, 1000, 25, 30),
-    credits.settle_purchase($1, max(p.purchase_id), 'paid') from credits.purchases p where p.account_id = $1`,
+  'tops up, when what is given until the boundary is gone': `select
+    credits.grant($1, 500, expires_at => a.period_end), credits.configure_top_up($1, true, 450, 25)
+    from credits.accounts a where a.account_id = $1`,
+  'may top up next month': 'select credits.configure_top_up($1, true, 1000, 25, 10)',
   stores: `select credits.record_meter($1, 'storage', 3)`,
 } as const;
 
 const account = fc.record({
   plan: fc.constantFrom(...PLANS),
-  anchoredDaysAgo: fc.integer({ min: 0, max: 20 }),
+  anchoredDaysAgo: fc.constantFrom(0, 0, 1, 12),
   before: fc.array(fc.constantFrom(...Object.keys(EVENTS)), { maxLength: 2 }),
   events: fc.oneof(
     { weight: 1, arbitrary: fc.constant([]) },
-    { weight: 3, arbitrary: fc.array(fc.constantFrom(...Object.keys(EVENTS)), { maxLength: 3 }) },
+    { weight: 3, arbitrary: fc.array(fc.constantFrom(...Object.keys(EVENTS)), { maxLength: 2 }) },
   ),
 });
 
 const population = fc.record({
   chosen: randomPlans,
+  /** The catalog may give the plans another time zone, so that the next period ends at no boundary of theirs. */
+  moved: fc.constantFrom(false, false, false, false, true),
   accounts: fc.array(account, { minLength: 8, maxLength: 20 }),
   /** How long they are left alone, before and after a first sweep; after that, how far beyond the first boundary. */
-  days: fc.tuple(fc.integer({ min: 0, max: 40 }), fc.constantFrom(0, 0, 0.01, 1, 3, 20)),
+  days: fc.tuple(fc.integer({ min: 0, max: 40 }), fc.constantFrom(0, 0, 0.01, 1, 8)),
 });
 
 async function happens(accountId: string, event: string): Promise<void> {
@@ -96,6 +99,7 @@ const later = (days: number) =>
 /** Accounts in all kinds of states, of which some are due. */
 async function live({
   chosen,
+  moved,
   accounts,
   days,
 }: typeof population extends fc.Arbitrary<infer Facts> ? Facts : never): Promise<void> {
@@ -111,6 +115,7 @@ async function live({
     for (const event of before) await happens(`team-${index}`, event);
   }
   await later(days[0]);
+  if (moved) await query(`update credits.plans set time_zone = 'Asia/Kathmandu'`);
   await oneByOne();
   for (const [index, { events }] of accounts.entries()) {
     for (const event of events) await happens(`team-${index}`, event);
@@ -192,5 +197,81 @@ describe('accounts that are settled together', () => {
     );
     expect(settledTogether).toBeGreaterThan(0);
     expect(settledTogether).toBeLessThan(due);
+  });
+
+  describe('are those of the plain case', () => {
+    const MONTHLY = {
+      cadence: 'month',
+      anchored_to: 'calendar',
+      time_zone: 'UTC',
+      paid: true,
+    } as const;
+    const credits = { unit: 'credit', amount: 200 } as const;
+
+    beforeEach(async () => {
+      await changePlans(
+        client,
+        catalogWith({
+          plans: PLANS.map((plan) => ({ plan, ...MONTHLY })),
+          allowances: [
+            { plan: 'paid0', ...credits, rollover: 'none' },
+            { plan: 'paid0', unit: 'minute', amount: 15, rollover: 'all', lives_periods: 2 },
+            { plan: 'paid1', ...credits, rollover: 'capped', rollover_cap_multiple: 1 },
+          ],
+        }),
+      );
+      await query(`set credits.now = '2026-01-31T10:00Z'`);
+    });
+    afterEach(() => query('reset credits.now; truncate credits.accounts cascade'));
+
+    const opened = (accountId: string, plan: string) =>
+      query('select credits.open_account($1, $2)', [accountId, plan]);
+
+    const PLAIN: (keyof typeof EVENTS)[] = [
+      'is given credits',
+      'is given credits until the boundary',
+      'is given included credits',
+      'is given included credits, and spends them',
+      'is given minutes until the boundary',
+      'is refunded',
+      'spends in two units',
+      'spends what is left',
+      'tops up, when what is given until the boundary is gone',
+    ];
+    const OTHERS: (keyof typeof EVENTS)[] = [
+      'cancels',
+      'is given credits until just after it',
+      'is given credits until just before it',
+      'may top up next month',
+      'reserves credits for an hour',
+      'reserves credits for long',
+      'stores',
+    ];
+
+    test('and no others', async () => {
+      await opened('capped', 'paid1');
+      await opened('changes to another plan', 'paid0');
+      await query(`select credits.subscribe('changes to another plan', 'paid2')`);
+      for (const event of [...PLAIN, ...OTHERS]) {
+        await opened(event, 'paid0');
+        if (event === 'is refunded') await happens(event, 'spends in two units');
+        await happens(event, event);
+      }
+      await query(`set credits.now = '2026-02-02T10:00Z'`);
+      expect(await plain()).toEqual(PLAIN);
+      expect(await left(together)).toEqual(await left(oneByOne));
+
+      await query(`set credits.now = '2026-03-02T10:00Z'`);
+      expect(await plain()).toEqual([]);
+      expect(await left(together)).toEqual(await left(oneByOne));
+    });
+
+    test('not where the catalog has moved the boundaries', async () => {
+      await opened('a', 'paid0');
+      await query(`update credits.plans set time_zone = 'Asia/Kathmandu'`);
+      await query(`set credits.now = '2026-02-02T10:00Z'`);
+      expect(await plain()).toEqual([]);
+      expect(await left(together)).toEqual(await left(oneByOne));
+    });
   });
 });
