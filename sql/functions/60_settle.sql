@@ -158,39 +158,3 @@ begin
   return (credits_private.settled(account, at), at)::credits_private.writing;
 end
 $$;
-
--- For the worker: settles up to "batch" accounts that are due, skipping those that somebody else is writing to.
--- Returns how many it settled; fewer than "batch" means that the rest is done or in other hands.
-create or replace function credits.settle_due(batch int default 500)
-returns int
-language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
-as $$
-declare
-  at timestamptz := credits_private.now();
-  account credits.accounts;
-  settled int := 0;
-begin
-  perform credits_private.check_service();
-  for account in
-    select a.* from credits.accounts a
-    where a.next_due_at <= at and a.next_due_at < 'infinity'
-    order by a.next_due_at
-    limit greatest(batch, 0)
-    for no key update skip locked
-  loop
-    -- One account that cannot be settled must not hold up the others.
-    begin
-      perform credits_private.settled(account, at);
-      perform credits_private.tell_watchers(account);
-      settled := settled + 1;
-    exception when others then
-      raise warning 'account % cannot be settled: %', account.account_id, sqlerrm;
-    end;
-  end loop;
-  return settled;
-end
-$$;
-comment on function credits.settle_due(int) is
-  'Writes down what has fallen due (expiries, rollovers, refills, ends of holds, meters) in up to "batch" accounts, skipping locked ones, and returns how many. The worker calls it until it returns 0. Balances never wait for it. Service only.';

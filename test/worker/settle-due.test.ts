@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto';
+import type { JobHelpers } from 'graphile-worker';
+import type { PoolClient } from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { StartupError } from '../../src/errors.ts';
+import { settleDue } from '../../src/tasks/settle-due.ts';
 import { startWorker, type Worker } from '../../src/worker.ts';
 import { atelierDatabase } from '../support/atelier.ts';
 import { type TestDatabase, verifyAfterEach } from '../support/database.ts';
 import { untilBlockedCount } from '../support/locks.ts';
 import { createDatabase } from '../support/server.ts';
+
+const DAY = 24 * 60 * 60 * 1000;
 
 let database: TestDatabase;
 let workers: Worker[];
@@ -232,6 +237,33 @@ describe('thousands of accounts due at one instant', () => {
   });
 });
 
+describe('the log of a sweep', () => {
+  test('tells how far it is', async () => {
+    // By the wall clock, as the log is: their periods ended ten days ago.
+    await database.setNow(new Date(Date.now() - 20 * DAY));
+    await database.query(
+      `select count(credits.open_account('team-' || i, 'atelier_pro', $1)) from generate_series(1, 150) i`,
+      [new Date(Date.now() - 10 * DAY)],
+    );
+    await database.setNow(null);
+    const withPgClient = async <Result>(work: (client: PoolClient) => Promise<Result>) => {
+      const client = await database.pool.connect();
+      try {
+        return await work(client);
+      } finally {
+        client.release();
+      }
+    };
+    const task = settleDue((line) => log.push(line), { batch: 20, report: 50 });
+    await task({}, { withPgClient } as unknown as JobHelpers);
+    expect(log).toEqual([
+      'Settled 60 accounts that were due; 90 are left.',
+      'Settled 120 accounts that were due; 30 are left.',
+      'Settled 150 accounts that were due.',
+    ]);
+  });
+});
+
 describe('an account that somebody is writing to', () => {
   test('is passed over, not waited for, and settled later', async () => {
     for (const account of ['a', 'busy', 'z']) await opened(account, 'atelier_pro');
@@ -278,6 +310,49 @@ describe('an account that somebody is writing to', () => {
       '2026-04-01 refill minute 10',
       '2026-04-02 usage credit -5.00',
     ]);
+  });
+});
+
+describe('an account that somebody watches', () => {
+  test('is announced when it is settled, and no other', async () => {
+    for (const account of ['a', 'b', 'c']) await opened(account, 'atelier_pro');
+    await database.query(`select credits.authorize('c', 'image', expires_in => '1 hour')`);
+    await database.setNow('2026-03-31T23:00:00Z');
+    await database.query(`select credits.watch_balances('b'), credits.watch_balances('c')`);
+    await database.setNow('2026-04-01T00:00:00Z');
+    const listener = await database.pool.connect();
+    const announced: (string | undefined)[] = [];
+    listener.on('notification', ({ payload }) => announced.push(payload));
+    try {
+      await listener.query('listen credits_balances');
+      // What its own transaction announces is heard before the answer.
+      await listener.query('select credits.settle_due()');
+      expect(announced.sort()).toEqual(['b', 'c']);
+    } finally {
+      await listener.query('unlisten credits_balances');
+      listener.release();
+    }
+  });
+});
+
+describe('an account that cannot be settled', () => {
+  test('does not hold up the others', async () => {
+    // Two of these allowances are more than an account can have.
+    await database.query(
+      `update credits.plan_allowances set amount = 6e17 where plan = 'atelier_saver'`,
+    );
+    for (const account of ['a', 'b', 'c', 'd', 'e']) await opened(account, 'atelier_pro');
+    await opened('bad', 'atelier_saver');
+    await database.query(`select credits.authorize('b', 'image', expires_in => '1 hour')`);
+    await database.setNow('2026-04-02T00:00:00Z');
+
+    expect(await database.query('select credits.settle_due() as settled')).toEqual([
+      { settled: 5 },
+    ]);
+    expect(await due()).toEqual(['bad']);
+    expect(await logOf('bad')).toHaveLength(1);
+    expect(await logOf('b')).toHaveLength(6);
+    for (const account of ['a', 'c', 'e']) expect(await logOf(account)).toEqual(await logOf('d'));
   });
 });
 

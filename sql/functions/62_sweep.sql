@@ -1,0 +1,202 @@
+-- The worker's sweep: many accounts in one call, each settled as settled() does it.
+--
+--   lock, skipping locked ones ──> settle together the accounts of the plain case
+--                              ──> the others: account by account, by settled()
+--
+-- project() defines what falls due. Settling together is its plain case, a set at a time: one period of the same plan ends, and
+-- with it lots end whole or are carried whole, and the allowance refills. Both write the same rows.
+
+-- Those of the accounts of which nothing is due but the end of one period, and nothing needs a second look, as they are after it;
+-- next_due_at is still to be found. It is a function so that the planner expects many, and does not compare each with each.
+create or replace function credits_private.after_plain_boundary(accounts credits.accounts[], at timestamptz)
+returns setof credits.accounts
+language plpgsql stable rows 1000
+as $$
+begin
+  return query
+    select next.*
+    from unnest(accounts) a
+    join credits.plans p on p.plan = a.plan
+    cross join lateral credits_private.with_period(a, p, a.anchor, a.period_end, a.period_index + 1) next
+    where a.period_end <= at and next.period_end > at
+      and credits_private.boundary(p, a.anchor, a.period_index + 1) = a.period_end
+      and a.pending_plan is null and not a.cancels_at_period_end
+      and a.plan not in (select r.plan from credits.plan_allowances r where r.rollover = 'capped')
+      and not exists (select from credits.holds h where h.account_id = a.account_id and h.status = 'open')
+      and not exists (select from credits.meters m where m.account_id = a.account_id)
+      and not exists (select from credits.top_up_settings t where t.account_id = a.account_id and t.look_again_at is not null)
+      and not exists (
+        select from credits.lots l
+        where l.account_id = a.account_id and l.open and l.expires_at <= at and l.expires_at <> a.period_end);
+end
+$$;
+
+-- Settles those of the accounts that are locked for which that is all, and returns them as they are then; leaves the others alone.
+create or replace function credits_private.settle_together(accounts credits.accounts[], at timestamptz)
+returns credits.accounts[]
+language plpgsql volatile
+as $$
+declare
+  settled credits.accounts[];
+begin
+  with account as materialized (
+    select a.*, p as plan_row,
+      coalesce((select max(e.seq) from credits.entries e where e.account_id = a.account_id), 0) as last_seq,
+      coalesce((select max(l.lot_id) from credits.lots l where l.account_id = a.account_id), 0) as last_lot_id
+    from credits_private.after_plain_boundary(accounts, at) a
+    join credits.plans p on p.plan = a.plan
+  ),
+  -- A line for each open lot and each refill, in the order of project(): lots that expire at the boundary, lots that are reset or
+  -- carried, refills. "change" is what it does to the balance.
+  line as materialized (
+    select l.*, l.last_seq + count(*) filter (where l.change <> 0) over in_log as seq,
+      coalesce(l.present_lot_id, l.last_lot_id + count(*) filter (where l.step = 3) over in_log) as lot_id,
+      sum(l.remaining) over in_unit + sum(l.change) over (in_unit order by l.step, l.present_lot_id) as balance_after
+    from (
+      select a.account_id, a.plan, a.period_start as at, a.last_seq, a.last_lot_id,
+        case when l.expires_at = a.period_start then 1 else 2 end as step, l.lot_id as present_lot_id, l.unit, l.counts_as,
+        l.granted, l.spent, l.forfeited, l.version, l.expires_at, r.unit is not null as is_reset, l.remaining,
+        case when l.expires_at = a.period_start or r.unit is not null then -l.remaining else 0 end as change
+      from account a
+      cross join lateral (
+        select l.*, l.granted - l.spent - l.forfeited as remaining from credits.lots l
+        where l.account_id = a.account_id and l.open) l
+      left join credits.plan_allowances r
+        on r.plan = a.plan and r.unit = l.unit and r.rollover = 'none' and l.counts_as = 'included'
+      union all
+      select a.account_id, a.plan, a.period_start, a.last_seq, a.last_lot_id, 3, null, r.unit, b.counts_as, r.amount, 0, 0, 0,
+        case r.rollover when 'none' then a.period_end
+          else credits_private.end_of_life(a.plan_row, a.anchor, a.period_end, r.lives_periods) end,
+        false, 0, r.amount
+      from account a
+      join credits.plan_allowances r on r.plan = a.plan and r.amount > 0
+      join credits.buckets b on b.bucket = 'included'
+    ) l
+    window in_unit as (partition by l.account_id, l.unit),
+      in_log as (partition by l.account_id order by l.step, case when l.step > 1 then l.unit end, l.present_lot_id)
+  ),
+  entry as (
+    insert into credits.entries (
+      account_id, seq, unit, kind, amount, included, additional, balance_after, occurred_at, recorded_at)
+    select l.account_id, l.seq, l.unit, case l.step when 3 then 'refill' else 'expiry' end, l.change,
+      case l.counts_as when 'included' then l.change else 0 end, case l.counts_as when 'included' then 0 else l.change end,
+      l.balance_after, l.at, settle_together.at
+    from line l where l.change <> 0
+  ),
+  posting as (
+    insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
+    select l.account_id, l.seq, 1, l.lot_id, l.version + 1, l.change, l.granted, l.spent, l.forfeited + l.remaining
+    from line l where l.change <> 0
+  ),
+  refilled as (
+    insert into credits.lots (
+      account_id, lot_id, unit, bucket, draw_order, counts_as, granted, starts_at, expires_at, source, plan)
+    select l.account_id, l.lot_id, l.unit, b.bucket, b.draw_order, b.counts_as, l.granted, l.at, l.expires_at, 'refill', l.plan
+    from line l
+    join credits.buckets b on b.bucket = 'included'
+    where l.step = 3
+  ),
+  ended as (
+    update credits.lots o
+    set forfeited = l.forfeited + l.remaining, version = l.version + 1, open = false,
+      expires_at = case when l.is_reset then least(l.expires_at, l.at) else l.expires_at end
+    from line l
+    where o.account_id = l.account_id and o.lot_id = l.lot_id and l.step < 3 and l.change <> 0
+  ),
+  -- What is reset has ended, also for what a refund returns to it later.
+  reset as (
+    update credits.lots o set expires_at = a.period_start
+    from account a
+    join credits.plan_allowances r on r.plan = a.plan and r.rollover = 'none'
+    where o.account_id = a.account_id and o.unit = r.unit and o.counts_as = 'included' and not o.open
+      and (o.expires_at > a.period_start) is not false
+  ),
+  updated as (
+    update credits.accounts o
+    set period_index = a.period_index, period_start = a.period_start, period_end = a.period_end,
+      next_due_at = least(a.period_end, n.expires_at)
+    from account a
+    left join (
+      select l.account_id, min(l.expires_at) as expires_at from line l where l.change = 0 group by l.account_id
+    ) n on n.account_id = a.account_id
+    where o.account_id = a.account_id
+    returning o as account
+  )
+  select array_agg(u.account) into settled from updated u;
+
+  perform credits_private.top_up_if_low(a, at)
+  from unnest(settled) a
+  join credits.top_up_settings t on t.account_id = a.account_id and t.enabled;
+  return coalesce(settled, '{}');
+end
+$$;
+
+-- Locks up to "batch" accounts that are due, the longest overdue first, without waiting for those that somebody else writes to.
+create or replace function credits_private.lock_due(batch int, at timestamptz)
+returns credits.accounts[]
+language plpgsql volatile
+as $$
+begin
+  return array(
+    select a from credits.accounts a
+    where a.next_due_at <= at and a.next_due_at < 'infinity'
+    order by a.next_due_at
+    limit greatest(batch, 0)
+    for no key update skip locked);
+end
+$$;
+
+-- Settles accounts that are locked, and returns how many.
+create or replace function credits_private.settle_all(accounts credits.accounts[], at timestamptz)
+returns int
+language plpgsql volatile
+as $$
+declare
+  settled credits.accounts[] := credits_private.settle_together(accounts, at);
+begin
+  perform credits_private.settled(a, at) from unnest(accounts) a
+  where a.account_id not in (select s.account_id from unnest(settled) s);
+  perform credits_private.tell_watchers(a) from unnest(accounts) a where a.watched_until is not null;
+  return cardinality(accounts);
+end
+$$;
+
+-- The same, where one cannot be settled: it must not hold up the others, and is found by halves.
+create or replace function credits_private.settle_others(accounts credits.accounts[], at timestamptz)
+returns int
+language plpgsql volatile
+as $$
+declare
+  count int := cardinality(accounts);
+begin
+  return credits_private.settle_all(accounts, at);
+exception when others then
+  if count = 1 then
+    raise warning 'account % cannot be settled: %', accounts[1].account_id, sqlerrm;
+    return 0;
+  end if;
+  return credits_private.settle_others(accounts[:count / 2], at) + credits_private.settle_others(accounts[count / 2 + 1:], at);
+end
+$$;
+
+-- For the worker: settles up to "batch" accounts that are due, skipping those that somebody else is writing to.
+-- Returns how many it settled; fewer than "batch" means that the rest is done or in other hands.
+create or replace function credits.settle_due(batch int default 500)
+returns int
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  at timestamptz := credits_private.now();
+begin
+  perform credits_private.check_service();
+  -- Accounts are locked in the block that updates them. Otherwise it would be two transactions that have marked each row, and
+  -- index scans, which pass by what such a block has left behind, would never take its entries for dead.
+  return credits_private.settle_all(credits_private.lock_due(batch, at), at);
+exception when others then
+  return credits_private.settle_others(credits_private.lock_due(batch, at), at);
+end
+$$;
+comment on function credits.settle_due(int) is
+  'Writes down what has fallen due (expiries, rollovers, refills, ends of holds, meters) in up to "batch" accounts, skipping locked ones, and returns how many. The worker calls it until it returns 0. Balances never wait for it. Service only.';
