@@ -1597,6 +1597,11 @@ function credits_private.additional_allowed(account credits.accounts, unit text,
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.additional_allowed to credits_owner;
 
+function credits_private.after_plain_boundary(accounts credits.accounts[], at timestamp with time zone)
+  returns SETOF credits.accounts
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.after_plain_boundary to credits_owner;
+
 function credits_private.apply_catalog()
   returns TABLE(change text, what text, key text)
   language plpgsql volatile owner postgres
@@ -1933,6 +1938,11 @@ function credits_private.lock_account(account_id text, must_exist boolean DEFAUL
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.lock_account to credits_owner;
 
+function credits_private.lock_due(batch integer, at timestamp with time zone)
+  returns credits.accounts[]
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.lock_due to credits_owner;
+
 function credits_private.logged(items credits.item[], OUT operation text, OUT usage jsonb)
   returns record
   language plpgsql immutable owner credits_engine
@@ -2103,6 +2113,21 @@ function credits_private.set_reversed(purchase credits.purchases, reversed_amoun
   returns credits.purchases
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.set_reversed to credits_owner;
+
+function credits_private.settle_all(accounts credits.accounts[], at timestamp with time zone)
+  returns integer
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.settle_all to credits_owner;
+
+function credits_private.settle_others(accounts credits.accounts[], at timestamp with time zone)
+  returns integer
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.settle_others to credits_owner;
+
+function credits_private.settle_together(accounts credits.accounts[], at timestamp with time zone)
+  returns credits.accounts[]
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.settle_together to credits_owner;
 
 function credits_private.settled(account credits.accounts, at timestamp with time zone)
   returns credits.accounts
