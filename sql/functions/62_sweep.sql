@@ -191,11 +191,13 @@ declare
   at timestamptz := credits_private.now();
 begin
   perform credits_private.check_service();
-  -- Accounts are locked in the block that updates them. Otherwise it would be two transactions that have marked each row, and
-  -- index scans, which pass by what such a block has left behind, would never take its entries for dead.
-  return credits_private.settle_all(credits_private.lock_due(batch, at), at);
-exception when others then
-  return credits_private.settle_others(credits_private.lock_due(batch, at), at);
+  -- Accounts are locked in the block that updates them. Otherwise two transactions, in PostgreSQL's eyes, have marked each row, and
+  -- an index scan never takes its entry for dead: each batch would walk past all that were settled before it.
+  begin
+    return credits_private.settle_all(credits_private.lock_due(batch, at), at);
+  exception when others then
+    return credits_private.settle_others(credits_private.lock_due(batch, at), at);
+  end;
 end
 $$;
 comment on function credits.settle_due(int) is
