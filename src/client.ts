@@ -85,7 +85,8 @@ export interface CreditsOptions {
  * card: strings, as `numeric` is exact and a number is not. Sequence numbers and ids are strings too, times are Dates.
  *
  * Each call rejects with a CreditsError (such as InsufficientCreditsError, with `detail.shortfall`) for the five errors of the
- * contract, with a TypeError for an argument that the function does not have, and with the database's error otherwise.
+ * contract; an argument that PostgreSQL cannot read is an InvalidInputError, too, with the reason `malformed`. It rejects with a
+ * TypeError for an argument that the function does not have or an invalid Date, and with the database's error otherwise.
  */
 export function createCredits(db: CreditsDatabase, options: CreditsOptions = {}): Credits {
   const calls = Object.entries(functions).map(([name, { set }]) => [
