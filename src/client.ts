@@ -53,6 +53,7 @@ export interface Credits extends Calls {
    * work fails. Returns what the work returns. Work that does not capture is charged all that was held.
    *
    * - The work fails: the hold is released, and the work's own error is thrown. If the release fails too, the hold ends by itself.
+   * - It captures in a transaction that is rolled back, and returns all the same: nothing is charged, and the hold ends by itself. Throw.
    * - The process dies: the hold ends by itself, after `expiresIn` (an hour unless given).
    * - The work outlives the hold: the capture is a fresh charge at the hold's prices, and may fail with an InsufficientCreditsError.
    * - With an idempotency key, a run again takes up the hold of the run before it, so that a job is charged at most once however often

@@ -21,7 +21,9 @@ export interface Hold {
   readonly held: Rows<'authorize'>;
   /**
    * Charges what the job came to, at the hold's prices, and returns the entries; without a cost, all that is held. The rest
-   * goes back. Given a transaction of the application, it commits with what else is in there, such as the job's result.
+   * goes back. Given a transaction of the application, it commits with what else is in there, such as the job's result. If that
+   * is rolled back, nothing is charged: throw then, so that the hold is released. Work that returns all the same leaves it open
+   * until it ends by itself, as nobody here can tell a transaction that was rolled back from one that commits later.
    * Rejects as `capture` does: with an InsufficientCreditsError where the job came to more than is held and available; the
    * hold stands then, and `capture()` charges what was held.
    */

@@ -129,6 +129,17 @@ describe('the work is charged', () => {
   });
 });
 
+test('a capture that is rolled back by work that returns all the same: nothing is charged, and the hold ends by itself', async () => {
+  const client = await pool.connect();
+  await client.query('begin');
+  await credits.withHold(images(), (hold) => hold.capture({}, client));
+  await client.query('rollback');
+  client.release();
+  expect(await balance()).toEqual({ total: 80, held: 20 });
+  await at(LATER);
+  expect(await balance()).toEqual({ total: 100, held: 0 });
+});
+
 describe('the work fails', () => {
   test.each<[string, (error: Error) => Promise<never>]>([
     ['later', async (error) => Promise.reject(error)],
