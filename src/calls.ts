@@ -42,7 +42,7 @@ export async function run(db: CreditsDatabase, { text, values }: Statement): Pro
   }
 }
 
-/** The statement that calls a function. Throws a TypeError for an argument that it does not have. */
+/** The statement that calls a function. Throws a TypeError for an argument that it does not have, or an invalid Date. */
 export function statement(name: keyof Functions, given: Row): Statement {
   const left = new Map(Object.entries(given));
   const values: unknown[] = [];
@@ -50,6 +50,9 @@ export function statement(name: keyof Functions, given: Row): Statement {
     const value = left.get(camelCase(argument));
     left.delete(camelCase(argument));
     if (value === undefined) return [];
+    if (value instanceof Date && Number.isNaN(value.getTime())) {
+      throw new TypeError(`credits.${name} got an invalid Date as ${camelCase(argument)}`);
+    }
     values.push(toParameter(value, type));
     return `"${argument}" => ${placeholder(values.length, type)}`;
   });

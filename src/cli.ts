@@ -7,12 +7,13 @@
 import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import type { Client } from 'pg';
 import { CATALOGS, loadCatalog } from './catalog.ts';
 import { databaseUrl, print, printJson, report, withDatabase } from './commands/context.ts';
 import { describeFailure, failureAsJson } from './commands/failure.ts';
 import { addSupportCommands } from './commands/support.ts';
 import { readConfig } from './config.ts';
-import { StartupError } from './errors.ts';
+import { creditsError, StartupError } from './errors.ts';
 import { installScript, migrate } from './migrate.ts';
 import { table } from './table.ts';
 
@@ -145,6 +146,7 @@ program
     await withDatabase(async (client) => {
       const { rows } = await client.query('select * from credits.verify($1)', [account ?? null]);
       if (rows.length > 0) process.exitCode = 1;
+      else if (account !== undefined) await requireAccount(client, account);
       if (json) return printJson(rows);
       if (rows.length === 0) return print('No violations.');
       const columns = ['account_id', 'rule', 'detail'].map((name) => ({ name }));
@@ -159,6 +161,16 @@ program
   .action(() => print(installScript()));
 
 addSupportCommands(program);
+
+/** Throws PC404 for an account that is not there, of which the audit has nothing to say. */
+async function requireAccount(client: Client, account: string): Promise<void> {
+  const { rows } = await client.query('select from credits.accounts where account_id = $1', [
+    account,
+  ]);
+  if (rows.length > 0) return;
+  const detail = { what: 'account', key: account };
+  throw creditsError('PC404', detail, 'Open it with credits.open_account.');
+}
 
 /** Resolves at the first Ctrl-C or SIGTERM; another one ends the process at once. */
 function stopSignal(): Promise<void> {

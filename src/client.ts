@@ -53,6 +53,7 @@ export interface Credits extends Calls {
    * work fails. Returns what the work returns. Work that does not capture is charged all that was held.
    *
    * - The work fails: the hold is released, and the work's own error is thrown. If the release fails too, the hold ends by itself.
+   * - It captures in a transaction that is rolled back, and returns all the same: nothing is charged, and the hold ends by itself. Throw.
    * - The process dies: the hold ends by itself, after `expiresIn` (an hour unless given).
    * - The work outlives the hold: the capture is a fresh charge at the hold's prices, and may fail with an InsufficientCreditsError.
    * - With an idempotency key, a run again takes up the hold of the run before it, so that a job is charged at most once however often
@@ -85,7 +86,8 @@ export interface CreditsOptions {
  * card: strings, as `numeric` is exact and a number is not. Sequence numbers and ids are strings too, times are Dates.
  *
  * Each call rejects with a CreditsError (such as InsufficientCreditsError, with `detail.shortfall`) for the five errors of the
- * contract, with a TypeError for an argument that the function does not have, and with the database's error otherwise.
+ * contract; an argument that PostgreSQL cannot read is an InvalidInputError, too, with the reason `malformed`. It rejects with a
+ * TypeError for an argument that the function does not have or an invalid Date, and with the database's error otherwise.
  */
 export function createCredits(db: CreditsDatabase, options: CreditsOptions = {}): Credits {
   const calls = Object.entries(functions).map(([name, { set }]) => [

@@ -124,6 +124,6 @@ function refusal({ error_code, error_detail, error_hint }: SpendResultRow): Cred
  * charged by itself. After anything else each would fare alike, or nobody knows how it fared, as when the connection broke.
  */
 function isFaultOfARequest(error: unknown): boolean {
-  if (error instanceof CreditsError) return false;
-  return /^(22|23|54|P0)[0-9A-Z]{3}$/.test(String((error as { code?: unknown }).code));
+  const { code } = (error instanceof CreditsError ? error.cause : error) as { code?: unknown };
+  return /^(22|23|54|P0)[0-9A-Z]{3}$/.test(String(code));
 }

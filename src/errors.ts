@@ -33,7 +33,8 @@ export interface ConflictDetail {
 /** DETAIL of PC422: what is wrong with which field. */
 export interface InvalidInputDetail {
   reason: string;
-  field: string;
+  /** Null where PostgreSQL could not read an argument, as it does not say which: the reason is `malformed` then. */
+  field: string | null;
   [fact: string]: unknown;
 }
 
@@ -84,6 +85,14 @@ const classes: Record<string, [type: ErrorClass, message: string]> = {
   PC422: [InvalidInputError, 'invalid input'],
 };
 
+/**
+ * What PostgreSQL says of an argument that it cannot read: a number or time out of its range, a text with a NUL, half a
+ * surrogate. What else class 22 has, such as a division by zero, would be a mistake of ours.
+ */
+const MALFORMED = ['22003', '22007', '22008', '22015', '22021', '22P02', '22P05', '22P06'];
+const MALFORMED_HINT =
+  'A number, time or text among the arguments is out of range, or has characters that PostgreSQL does not take.';
+
 /** Whether a SQLSTATE is one of the contract's five. */
 export function isCreditsCode(code: unknown): code is string {
   return typeof code === 'string' && Object.hasOwn(classes, code);
@@ -101,8 +110,8 @@ export function creditsError(
 }
 
 /**
- * The contract's error for a database error with one of its five codes, whose `cause` is the original; anything else is
- * returned as it came. Throws nothing.
+ * The contract's error for a database error with one of its five codes, whose `cause` is the original, or for an argument that
+ * PostgreSQL cannot read; anything else is returned as it came. Throws nothing.
  */
 export function toCreditsError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof CreditsError) return error;
@@ -112,6 +121,11 @@ export function toCreditsError(error: unknown): unknown {
     detail?: string;
     hint?: string;
   };
+  if (MALFORMED.includes(String(code))) {
+    return creditsError('PC422', { reason: 'malformed', field: null }, MALFORMED_HINT, {
+      cause: error,
+    });
+  }
   if (!isCreditsCode(code)) return error;
   return creditsError(code, parseDetail(detail), hint ?? null, { cause: error });
 }

@@ -275,12 +275,6 @@ function isIntrospection(query: unknown): boolean {
 }
 
 /**
- * What PostgreSQL says of an argument that it cannot read: a number or time out of its range, a text with a NUL, half a
- * surrogate. What else class 22 has, such as a division by zero, would be a mistake of ours.
- */
-const MALFORMED = ['22003', '22007', '22008', '22015', '22021', '22P02', '22P05', '22P06'];
-
-/**
  * What a caller gets to see of an error: the contract's five in full, and those of GraphQL itself. An argument that cannot
  * be read is invalid input. Everything else, such as a database error of another sort, goes to the log under an id.
  */
@@ -290,20 +284,15 @@ function maskError(error: GraphQLError, log: (line: string) => void): GraphQLErr
     new GraphQLError(message, { nodes, source, positions, path, extensions });
   const known = toCreditsError(originalError);
   if (known instanceof CreditsError) {
-    const { code, detail, hint } = known;
+    const { code, hint } = known;
+    const isMalformed = known.detail.reason === 'malformed';
+    const detail = isMalformed ? { ...known.detail, field: path?.at(-1) ?? null } : known.detail;
     return told(known.message, { code, detail, hint });
   }
   if (!originalError || originalError instanceof GraphQLError || isSafeError(originalError)) {
     return error;
   }
   const { code = '-', stack } = originalError as Error & { code?: string };
-  if (MALFORMED.includes(code)) {
-    return told('invalid input', {
-      code: 'PC422',
-      detail: { reason: 'malformed', field: path?.at(-1) ?? null },
-      hint: 'A number, time or text among the arguments is out of range, or has characters that PostgreSQL does not take.',
-    });
-  }
   if (code === '57014') {
     const hint = 'Ask for less at once: a shorter time, a smaller page.';
     return told('It took too long.', { code: 'TIMEOUT', hint });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CreditsDatabase } from './calls.ts';
 import { type Calls, createCredits } from './client.ts';
 import { creditsError } from './errors.ts';
@@ -20,7 +21,9 @@ export interface Hold {
   readonly held: Rows<'authorize'>;
   /**
    * Charges what the job came to, at the hold's prices, and returns the entries; without a cost, all that is held. The rest
-   * goes back. Given a transaction of the application, it commits with what else is in there, such as the job's result.
+   * goes back. Given a transaction of the application, it commits with what else is in there, such as the job's result. If that
+   * is rolled back, nothing is charged: throw then, so that the hold is released. Work that returns all the same leaves it open
+   * until it ends by itself, as nobody here can tell a transaction that was rolled back from one that commits later.
    * Rejects as `capture` does: with an InsufficientCreditsError where the job came to more than is held and available; the
    * hold stands then, and `capture()` charges what was held.
    */
@@ -32,9 +35,25 @@ export type WithHold = <Result>(
   work: (hold: Hold) => Promise<Result> | Result,
 ) => Promise<Result>;
 
+/** How long a failure waits for the release of its hold where a transaction may keep that from happening. */
+const RELEASE_WAIT_MS = 1_000;
+
 /** Makes `withHold`, which `Credits` describes. */
 export function createWithHold(credits: Calls): WithHold {
+  /** Releases under way, which a run again must not overtake: it would work under a hold that is about to end. */
+  const releases = new Map<string, Promise<void>>();
+
+  const release = async (accountId: string, holdId: string) => {
+    try {
+      await credits.release({ accountId, holdId });
+    } catch {
+      // What went wrong first is what counts: a hold that was captured stays so, and any other ends by itself at the latest.
+    }
+  };
+
   return async (request, work) => {
+    const job = JSON.stringify([request.accountId, request.idempotencyKey]);
+    if (request.idempotencyKey) await releases.get(job);
     const held = await authorize(credits, request);
     const [{ accountId, holdId }] = held;
     let captured = false;
@@ -58,10 +77,13 @@ export function createWithHold(credits: Calls): WithHold {
       if (!captured) await hold.capture();
       return result;
     } catch (error) {
-      // What went wrong first is what counts: a hold that was captured stays so, and any other ends by itself at the latest.
-      const released = credits.release({ accountId, holdId }).catch(() => {});
+      const released = release(accountId, holdId).finally(() => {
+        if (releases.get(job) === released) releases.delete(job);
+      });
+      releases.set(job, released);
       // A transaction that captured it may still be open, and its owner waiting for us.
-      if (!inTransaction) await released;
+      const limit = inTransaction ? [sleep(RELEASE_WAIT_MS, undefined, { ref: false })] : [];
+      await Promise.race([released, ...limit]);
       throw error;
     }
   };

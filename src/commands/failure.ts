@@ -64,7 +64,11 @@ function sentenceOf({ code, message, detail }: CreditsError): string[] {
     case 'PC409':
       return [`Conflict: ${words(detail.reason)}.`, 'reason'];
     case 'PC422':
-      return [`Wrong ${words(detail.field)}: ${words(detail.reason)}.`, 'field', 'reason'];
+      return [
+        `Wrong ${words(detail.field ?? 'argument')}: ${words(detail.reason)}.`,
+        'field',
+        'reason',
+      ];
     default:
       return [message];
   }

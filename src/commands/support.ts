@@ -8,7 +8,11 @@ import { type Column, table } from '../table.ts';
 import { print, printJson, withDatabase } from './context.ts';
 
 type Row = Record<string, unknown>;
-type Usage = Record<string, unknown>;
+/** The members of a JSON object as they were written: a number is less exact here than in the database. */
+interface Usage {
+  names: string[];
+  members: string[];
+}
 
 const KINDS = ['refill', 'grant', 'purchase', 'top_up', 'usage', 'refund', 'expiry', 'revocation'];
 
@@ -27,7 +31,7 @@ export function addSupportCommands(program: Command): void {
     )
     .option(...JSON_OPTION)
     .action((accountId: string, operation: string, usage: Usage | never[], { json }) =>
-      quote(accountId, operation, Array.isArray(usage) ? {} : usage, json),
+      quote(accountId, operation, 'members' in usage ? usage.members : [], json),
     );
 
   program
@@ -55,7 +59,10 @@ export function addSupportCommands(program: Command): void {
     .description('gives an account credits, at once')
     .argument('<account>')
     .argument('<amount>', 'such as 50 or 2.5')
-    .requiredOption('--reason <text>', 'why: it stands in the log, and the customer may read it')
+    .requiredOption(
+      '--reason <text>',
+      'why (required): it stands in the log, and the customer may read it',
+    )
     .option('--unit <unit>', 'what is given', 'credit')
     .option('--expires <time>', 'usable until just before then; without it, for ever')
     .option('--bucket <bucket>', 'included is used first, additional last', 'additional')
@@ -66,10 +73,20 @@ export function addSupportCommands(program: Command): void {
 
 /** `seconds=8` is a number, `model=veo-3.1` a text, `audio=true` true or false; what begins with a brace is all of it as JSON. */
 function addUsage(argument: string, before: Usage | undefined): Usage {
-  const usage = Array.isArray(before) ? {} : (before ?? {});
+  const { names, members } = before && 'names' in before ? before : { names: [], members: [] };
+  const { found, member } = readUsage(argument);
+  const again = found.find((attribute) => names.includes(attribute));
+  if (again !== undefined) throw new InvalidArgumentError(`Give ${again} once.`);
+  return {
+    names: [...names, ...found],
+    members: found.length > 0 ? [...members, member] : members,
+  };
+}
+
+function readUsage(argument: string): { found: string[]; member: string } {
   if (argument.startsWith('{')) {
     try {
-      return { ...usage, ...JSON.parse(argument) };
+      return { found: Object.keys(JSON.parse(argument)), member: argument.trim().slice(1, -1) };
     } catch (error) {
       throw new InvalidArgumentError(`It is not JSON: ${(error as Error).message}.`);
     }
@@ -79,10 +96,16 @@ function addUsage(argument: string, before: Usage | undefined): Usage {
     throw new InvalidArgumentError('Write an attribute=value, or a JSON object.');
   }
   const text = rest.join('=');
+  const value = isJson(text) ? text : JSON.stringify(text);
+  return { found: [attribute], member: `${JSON.stringify(attribute)}:${value}` };
+}
+
+function isJson(text: string): boolean {
   try {
-    return { ...usage, [attribute]: JSON.parse(text) };
+    JSON.parse(text);
+    return true;
   } catch {
-    return { ...usage, [attribute]: text };
+    return false;
   }
 }
 
@@ -97,14 +120,14 @@ function wholeNumber(text: string): number {
 async function quote(
   account: string,
   operation: string,
-  usage: Usage,
+  usage: string[],
   json: boolean,
 ): Promise<void> {
   await withDatabase(async (client) => {
     const rows = await select(
       client,
       'select * from credits.quote(account_id => $1, operation => $2, usage => $3)',
-      [account, operation, JSON.stringify(usage)],
+      [account, operation, `{${usage.join(',')}}`],
     );
     if (json) return printJson(rows);
     show(rows, ['unit', 'amount', 'available', 'affordable', 'blocked_by']);
@@ -126,8 +149,40 @@ async function quote(
   });
 }
 
-async function balance(account: string, { at, json }: { at?: string; json?: boolean }) {
+const TIME = 'Write a time, such as 2026-11-01 or yesterday, in UTC.';
+
+/** Ends the command as wrong usage if PostgreSQL cannot read an argument as this type. */
+async function requireReadable(
+  client: Client,
+  command: Command,
+  [what, text]: [what: string, text: string | undefined],
+  [type, expected]: [type: string, expected: string],
+): Promise<void> {
+  const { rows } = await client.query('select pg_input_is_valid($1, $2) as valid', [
+    text ?? null,
+    type,
+  ]);
+  if (rows[0].valid === false) command.error(`error: ${what} '${text}' is invalid. ${expected}`);
+}
+
+async function requireTimes(
+  client: Client,
+  command: Command,
+  times: Record<string, string | undefined>,
+): Promise<void> {
+  for (const [option, text] of Object.entries(times)) {
+    const what = `option '--${option} <time>' argument`;
+    await requireReadable(client, command, [what, text], ['timestamptz', TIME]);
+  }
+}
+
+async function balance(
+  account: string,
+  { at, json }: { at?: string; json?: boolean },
+  command: Command,
+): Promise<void> {
   await withDatabase(async (client) => {
+    await requireTimes(client, command, { at });
     const rows = await select(
       client,
       'select * from credits.balances(account_id => $1, at => $2)',
@@ -147,9 +202,14 @@ interface ActivityOptions {
   json?: boolean;
 }
 
-async function activity(account: string, options: ActivityOptions): Promise<void> {
+async function activity(
+  account: string,
+  options: ActivityOptions,
+  command: Command,
+): Promise<void> {
   await withDatabase(async (client) => {
     const { since, until, kind, member, limit, json } = options;
+    await requireTimes(client, command, { since, until });
     const rows = await select(
       client,
       `select * from credits.activity(account_id => $1, since => $2, until => $3, kinds => $4, member_id => $5)
@@ -158,7 +218,7 @@ async function activity(account: string, options: ActivityOptions): Promise<void
     );
     if (json) return printJson(rows);
     if (rows.length === 0) return print('No entries.');
-    show(rows, [
+    show(rows.map(shortened), [
       'seq',
       'occurred_at',
       'kind',
@@ -174,6 +234,15 @@ async function activity(account: string, options: ActivityOptions): Promise<void
   });
 }
 
+/** An entry whose usage fits in a line: of a job of several items, how many of each operation; --json has them all. */
+function shortened({ usage, ...entry }: Row): Row {
+  if (!Array.isArray(usage)) return { usage, ...entry };
+  const counts = Map.groupBy(usage as Row[], ({ operation }) => operation);
+  const items = [...counts].map(([operation, { length }]) => `${length} ${operation}`);
+  const more = items.length > 3 ? `, and ${items.length - 3} more` : '';
+  return { ...entry, usage: `${items.slice(0, 3).join(', ')}${more}` };
+}
+
 interface GrantOptions {
   reason: string;
   unit: string;
@@ -183,9 +252,17 @@ interface GrantOptions {
   json?: boolean;
 }
 
-async function grant(account: string, amount: string, options: GrantOptions): Promise<void> {
+async function grant(
+  account: string,
+  amount: string,
+  options: GrantOptions,
+  command: Command,
+): Promise<void> {
   const { reason, unit, bucket, expires, key, json } = options;
   await withDatabase(async (client) => {
+    const number: [string, string] = ['numeric', 'Write a number, such as 50 or 2.5.'];
+    await requireReadable(client, command, [`argument 'amount' value`, amount], number);
+    await requireTimes(client, command, { expires });
     const { rows: given } = await client.query(
       'select from credits.entries where account_id = $1 and idempotency_key = $2',
       [account, key ?? null],

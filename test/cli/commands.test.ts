@@ -173,6 +173,9 @@ test('verify prints violations and has exit status 1', async () => {
     status: 0,
     stdout: '[]\n',
   });
+  const unknown = await run(['verify', 'nobody'], environment());
+  expect(unknown).toMatchObject({ status: 1, stdout: '' });
+  expect(unknown.stderr).toMatch(/^There is no account "nobody"\. \(PC404\)\n/);
 });
 
 test('wrong usage has exit status 2, and says so on stderr', async () => {

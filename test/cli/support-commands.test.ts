@@ -48,6 +48,13 @@ describe('quote', () => {
     ]);
   });
 
+  test('takes numbers as exact as they were written', async () => {
+    // A minute that has begun counts, by however little.
+    for (const usage of ['seconds=60.00000000000000001', '{"seconds": 60.00000000000000001}']) {
+      expect((await json('quote', team, 'film', usage))[1].amount).toBe('2');
+    }
+  });
+
   test('takes numbers, texts and JSON', async () => {
     const [credit, minute] = await json('quote', team, 'film', 'seconds=61');
     expect([credit.amount, minute.amount]).toEqual(['20.00', '2']);
@@ -55,6 +62,21 @@ describe('quote', () => {
     expect(await json('quote', team, 'video', ...usage)).toMatchObject([{ amount: '20.00' }]);
     expect(await json('quote', team, 'edit')).toMatchObject([{ amount: '0.00' }]);
   });
+});
+
+test.each([
+  ['balance', '--at', ['--at', 'bogus']],
+  ['activity', '--since', ['--since', 'bogus']],
+  ['activity', '--until', ['--until', '2026-02-30']],
+  ['grant', 'amount', ['abc', '--reason', 'x']],
+  ['grant', '--expires', ['5', '--reason', 'x', '--expires', 'bogus']],
+  ['quote', 'quality', ['video', 'quality=high', 'quality=low']],
+  ['quote', 'quality', ['video', '{"quality": "high"}', 'quality=low']],
+])('%s: what cannot be read is wrong usage, which names %s', async (command, named, args) => {
+  const { status, stdout, stderr } = await pgcredits(command, team, ...args);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toMatch(/^error: .*\. (Write|Give) .*\.\n/);
+  expect(stderr.split('\n')[0]).toContain(named);
 });
 
 describe('balance', () => {
@@ -96,6 +118,15 @@ describe('activity', () => {
     ]);
   });
 
+  test('sums up a job of several items, and has them all as JSON', async () => {
+    const items = [{ operation: 'image' }, { operation: 'print' }, { operation: 'image' }];
+    await credits.spendItems({ accountId: team, items });
+    const [, job] = cells((await pgcredits('activity', team, '--limit', '1')).stdout);
+    expect(job).toMatch(/ usage 2 image, 1 print credit -13\.00 /);
+    const [{ usage }] = await json('activity', team, '--limit', '1');
+    expect(usage).toHaveLength(3);
+  });
+
   test('of a time, of some kinds, of a member, so many', async () => {
     const seqs = async (...args: string[]) =>
       (await json('activity', team, ...args)).map(({ seq }: { seq: string }) => Number(seq));
@@ -129,6 +160,10 @@ describe('grant', () => {
     ]);
     await database.query(back.replace('To take it back, in SQL: ', ''));
     expect(await json('balance', team)).toMatchObject([{ total: '100.00' }, { total: '10' }]);
+  });
+
+  test('says in its help that a reason is required', async () => {
+    expect((await pgcredits('grant', '--help')).stdout).toMatch(/--reason <text> +.*required/);
   });
 
   test('of a unit, in a bucket, with an expiry', async () => {

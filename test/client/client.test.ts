@@ -212,10 +212,35 @@ describe('an error of the contract', () => {
     expect(error).toMatchObject({ code, detail, cause: { code } });
   });
 
+  test.each<[string, string, () => Promise<unknown>]>([
+    ['a number', '22P02', () => credits.grant({ accountId: team, amount: 'much' })],
+    ['a time', '22007', () => credits.balances({ accountId: team, at: 'soon' })],
+    ['a day', '22008', () => credits.balances({ accountId: team, at: '2026-02-30' })],
+    ['a text', '22021', () => credits.balances({ accountId: 'te\0am' })],
+  ])('and %s that PostgreSQL cannot read is invalid input', async (_, code, refused) => {
+    const error = await rejection(refused());
+    expect(error).toBeInstanceOf(InvalidInputError);
+    expect(error).toMatchObject({
+      code: 'PC422',
+      detail: { reason: 'malformed', field: null },
+      hint: expect.any(String),
+      cause: { code },
+    });
+  });
+
+  test('an invalid Date is not sent', async () => {
+    const error = await rejection(credits.balances({ accountId: team, at: new Date('soon') }));
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({ message: expect.stringContaining(' at') });
+  });
+
   test('and no other: the rest comes as the database raised it', async () => {
-    const error = await rejection(credits.grant({ accountId: team, amount: 'much' }));
+    const missing = createCredits({
+      query: (_, values) => pool.query('select * from missing', values),
+    });
+    const error = await rejection(missing.balances({ accountId: team }));
     expect(error).not.toBeInstanceOf(CreditsError);
-    expect(error).toMatchObject({ code: '22P02' });
+    expect(error).toMatchObject({ code: '42P01' });
   });
 });
 

@@ -161,8 +161,8 @@ describe('coalesced spends', () => {
       { value: [{ seq: '3', amount: '-5.00' }] },
       { value: [{ seq: '4', amount: '-10.00' }] },
     ]);
-    expect(second).toMatchObject({ reason: { code: alone.code } });
-    expect(alone.code).toMatch(/^22/);
+    expect(alone).toMatchObject({ code: 'PC422', detail: { reason: 'malformed' } });
+    expect(second).toMatchObject({ reason: { code: alone.code, detail: alone.detail } });
   });
 
   test('of a call whose connection breaks all fail with that, and the next ones do not', async () => {

@@ -10,7 +10,6 @@ import {
 import { createPool } from '../../src/database.ts';
 import { atelierDatabase, NOON } from '../support/atelier.ts';
 import { type TestDatabase, verifyAfterEach } from '../support/database.ts';
-import { untilBlockedCount } from '../support/locks.ts';
 
 const LATER = '2026-03-10T13:30:00Z';
 
@@ -126,8 +125,19 @@ describe('the work is charged', () => {
     await credits.withHold(images(), save(1));
     await expect(credits.withHold(images(), save(1))).rejects.toMatchObject({ code: '23505' });
     expect(await charges()).toEqual([-5]);
-    await vi.waitFor(async () => expect(await balance()).toEqual({ total: 95, held: 0 }));
+    expect(await balance()).toEqual({ total: 95, held: 0 });
   });
+});
+
+test('a capture that is rolled back by work that returns all the same: nothing is charged, and the hold ends by itself', async () => {
+  const client = await pool.connect();
+  await client.query('begin');
+  await credits.withHold(images(), (hold) => hold.capture({}, client));
+  await client.query('rollback');
+  client.release();
+  expect(await balance()).toEqual({ total: 80, held: 20 });
+  await at(LATER);
+  expect(await balance()).toEqual({ total: 100, held: 0 });
 });
 
 describe('the work fails', () => {
@@ -169,22 +179,57 @@ describe('the work fails', () => {
     expect(await charges()).toEqual([-20]);
   });
 
-  test('while the transaction that captured it is open: nobody waits for the other', async () => {
+  /** The same calls, on which a release waits for `letThrough`, and what was asked of the database in which order. */
+  const slowRelease = () => {
+    const asked: string[] = [];
+    const { promise: letThrough, resolve: go } = Promise.withResolvers<void>();
+    const query = async (text: string, values: unknown[]) => {
+      const name = /"(\w+)"/.exec(text)?.[1] as string;
+      if (name === 'release') await letThrough;
+      asked.push(name);
+      return pool.query(text, values);
+    };
+    return { slow: createCredits({ query }), asked, go };
+  };
+
+  test('after a transaction that captured it was rolled back: it is released before the error is thrown', async () => {
+    const { slow, go } = slowRelease();
+    const order: string[] = [];
+    const outcome = slow.withHold(images(), async (hold) => {
+      const client = await pool.connect();
+      await client.query('begin');
+      await hold.capture({}, client);
+      await client.query('rollback');
+      client.release();
+      // Some round trips after the work has failed.
+      void balance()
+        .then(balance)
+        .then(() => order.push('released'))
+        .then(() => go());
+      throw new Error('the upload failed');
+    });
+    await outcome.catch(() => order.push('failed'));
+    expect(order).toEqual(['released', 'failed']);
+    expect(await balance()).toEqual({ total: 100, held: 0 });
+  });
+
+  test('while the transaction that captured it is open: nobody waits for the other for long, and a run again for the release', async () => {
     const failure = new Error('the upload failed');
+    const { slow, asked, go } = slowRelease();
     const client = await pool.connect();
     await client.query('begin');
-    const outcome = credits.withHold(images(), async (hold) => {
+    const outcome = slow.withHold(images({ idempotencyKey: 'job-3' }), async (hold) => {
       await hold.capture({}, client);
       throw failure;
     });
-    const first = await Promise.race([
-      outcome.catch((error) => error),
-      untilBlockedCount(database.pool, 1).then(() => 'the release waits for the transaction'),
-    ]);
+    await expect(outcome).rejects.toBe(failure);
     await client.query('rollback');
     client.release();
-    expect(first).toBe(failure);
-    await vi.waitFor(async () => expect(await balance()).toEqual({ total: 100, held: 0 }));
+    const again = slow.withHold(images({ idempotencyKey: 'job-3' }), ({ holdId }) => holdId);
+    go();
+    expect(await again).toBe('2');
+    expect(asked).toEqual(['authorize', 'release', 'authorize', 'authorize', 'capture']);
+    expect(await charges()).toEqual([-20]);
   });
 });
 
