@@ -301,8 +301,14 @@ function maskError(error: GraphQLError, log: (line: string) => void): GraphQLErr
     const { code, detail, hint } = known;
     return told(known.message, { code, detail, hint });
   }
-  if (!originalError || originalError instanceof GraphQLError || isSafeError(originalError)) {
-    return error;
+  if (!originalError || originalError instanceof GraphQLError) return error;
+  if (isSafeError(originalError)) {
+    if (!/^Invalid ('(before|after)' )?cursor/.test(error.message)) return error;
+    return told('invalid input', {
+      code: 'PC422',
+      detail: { reason: 'malformed', field: 'cursor' },
+      hint: 'Give the endCursor or startCursor of a page in the same order, or null.',
+    });
   }
   const { code = '-', where, stack } = originalError as Error & { code?: string; where?: string };
   if (code === '42501' && where === undefined) {

@@ -240,6 +240,20 @@ describe('input that cannot be read', () => {
     },
   );
 
+  test.each(['soon', 'W10=', 'WyJhIiwxXQ=='])('a cursor that is none: %s', async (after) => {
+    const logged = api.log.length;
+    const error = await api.error(
+      'query ($after: Cursor) { lots(after: $after) { nodes { lotId } } }',
+      { after },
+    );
+    expect(error.extensions).toEqual({
+      code: 'PC422',
+      detail: { reason: 'malformed', field: 'cursor' },
+      hint: expect.any(String),
+    });
+    expect(api.log.length).toBe(logged);
+  });
+
   test('an account that is null is no account', async () => {
     const error = await database
       .query('select * from credits.activity(null)')
