@@ -208,6 +208,8 @@ describe.skipIf(withoutBrowser)('the usage page', () => {
       await choose('What for', 'Video export');
       await type('Seconds', '-1');
       await says('Seconds: that is too little.');
+      await type('Seconds', '');
+      await says('Seconds: enter a number.');
     });
   });
 
