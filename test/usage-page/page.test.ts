@@ -242,6 +242,15 @@ describe.skipIf(withoutBrowser)('the usage page', () => {
       await see(page.getByText('3,000 credits available', { exact: true }));
     });
 
+    test('see that a payment was declined', async () => {
+      await open('savers', 'maria', 'admin');
+      await page.getByRole('button', { name: 'Buy credits' }).click();
+      await page.getByRole('button', { name: 'Continue to payment' }).click();
+      await page.getByRole('button', { name: 'Simulate a decline' }).click();
+      await see(page.getByText('The payment was declined. Nothing was charged.'));
+      await see(page.getByText('3,000 credits available', { exact: true }));
+    });
+
     test('turn on top-ups, which opens what needs them, change them, and turn them off', async () => {
       await open('savers', 'maria', 'admin');
       await see(page.getByText('Some features need automatic top-ups'));
