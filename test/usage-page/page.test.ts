@@ -278,6 +278,10 @@ describe.skipIf(withoutBrowser)('the usage page', () => {
 
       await page.getByRole('button', { name: 'Configure top-ups' }).click();
       expect(await dialog.getByLabel('Add this many credits').inputValue()).toBe('1500');
+      await dialog.getByLabel('At most this many credits a month').fill('1499');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await see(dialog.getByText('Limit: it must be at least what one top-up adds.'));
+      expect(await topUps('savers')).toMatchObject({ monthly_limit: null });
       await dialog.getByLabel('At most this many credits a month').fill('4500');
       await dialog.getByLabel('Top up automatically').uncheck();
       await dialog.getByRole('button', { name: 'Save' }).click();

@@ -31,6 +31,7 @@ const REASONS: Record<string, string> = {
   too_small: 'that is too little.',
   too_large: 'that is too much.',
   too_fine: 'use fewer decimal places.',
+  below_amount: 'it must be at least what one top-up adds.',
   out_of_range: 'enter a number that is not negative.',
 };
 
