@@ -343,6 +343,18 @@ describe.skipIf(withoutBrowser)('the usage page', () => {
       await see(page.getByText('2,956 credits available'));
     });
 
+    test.each([
+      ['is no token', 'nonsense', []],
+      ['was signed by somebody else', 'e30.eyJleHAiOjk5OTk5OTk5OTl9.e30', ['401']],
+    ])('that a link is not valid that %s', async (_, token, complained) => {
+      await visit();
+      await page.goto(usagePageLink(server.url, token));
+      await see(
+        page.getByText('This link is not valid. Open this page again from your application.'),
+      );
+      expect(complaints.splice(0)).toEqual(complained.map((code) => expect.stringContaining(code)));
+    });
+
     test('that it does not know whose usage to show', async () => {
       await visit();
       await page.goto(`${server.url}/usage`);
