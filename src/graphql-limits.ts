@@ -54,10 +54,15 @@ const measureDepth = depthLimit({
   revealDetails: true,
 });
 
-/** The same, with the code that the other limits have. */
+/** The same, with the code, detail and hint that the other limits have. The message says which depth, and how deep it was. */
 const depthRule: ValidationRule = (context) => {
+  const extensions = {
+    code: 'LIMIT',
+    detail: { limit: 'depth', at_most: LIMITS.depth, lists_at_most: LIMITS.lists },
+    hint: 'Ask for what is nested deep by a request of its own.',
+  };
   const reportError = ({ message, nodes }: GraphQLError) =>
-    context.reportError(new GraphQLError(message, { nodes, extensions: { code: 'LIMIT' } }));
+    context.reportError(new GraphQLError(message, { nodes, extensions }));
   return measureDepth(Object.assign(Object.create(context), { reportError }));
 };
 

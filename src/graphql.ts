@@ -29,7 +29,7 @@ import {
 import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
 import { WebSocketServer } from 'ws';
 import { createPool, requireSchema } from './database.ts';
-import { CreditsError, toCreditsError } from './errors.ts';
+import { CreditsError, creditsError, toCreditsError } from './errors.ts';
 import { LIMITS, LimitsPlugin } from './graphql-limits.ts';
 import { BalanceWatches, LivePlugin } from './graphql-live.ts';
 import { SchemaShapePreset } from './graphql-schema.ts';
@@ -274,9 +274,17 @@ function isIntrospection(query: unknown): boolean {
   }
 }
 
+/** Of a table that the caller is not granted. A grant that is missing within a function would be a mistake of ours. */
+const forTheService = creditsError(
+  'PC403',
+  { requires: 'service' },
+  'Among what was asked for is something that only the application reads: leave it out.',
+);
+
 /**
- * What a caller gets to see of an error: the contract's five in full, and those of GraphQL itself. An argument that cannot
- * be read is invalid input. Everything else, such as a database error of another sort, goes to the log under an id.
+ * What a caller gets to see of an error: the contract's five in full, and those of GraphQL itself. A table that is not
+ * granted is not allowed, and an argument that cannot be read is invalid input. Everything else, such as a database error of
+ * another sort, goes to the log under an id.
  */
 function maskError(error: GraphQLError, log: (line: string) => void): GraphQLError {
   const { nodes, source, positions, path, originalError } = error;
@@ -289,10 +297,20 @@ function maskError(error: GraphQLError, log: (line: string) => void): GraphQLErr
     const detail = isMalformed ? { ...known.detail, field: path?.at(-1) ?? null } : known.detail;
     return told(known.message, { code, detail, hint });
   }
-  if (!originalError || originalError instanceof GraphQLError || isSafeError(originalError)) {
-    return error;
+  if (!originalError || originalError instanceof GraphQLError) return error;
+  if (isSafeError(originalError)) {
+    if (!/^Invalid ('(before|after)' )?cursor/.test(error.message)) return error;
+    return told('invalid input', {
+      code: 'PC422',
+      detail: { reason: 'malformed', field: 'cursor' },
+      hint: 'Give the endCursor or startCursor of a page in the same order, or null.',
+    });
   }
-  const { code = '-', stack } = originalError as Error & { code?: string };
+  const { code = '-', where, stack } = originalError as Error & { code?: string; where?: string };
+  if (code === '42501' && where === undefined) {
+    const { message, code, detail, hint } = forTheService;
+    return told(message, { code, detail, hint });
+  }
   if (code === '57014') {
     const hint = 'Ask for less at once: a shorter time, a smaller page.';
     return told('It took too long.', { code: 'TIMEOUT', hint });

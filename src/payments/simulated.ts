@@ -89,6 +89,7 @@ export function simulatedProvider(checkout: SimulatedCheckout | null): Simulated
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Simulated checkout</title>
+<link rel="icon" href="data:,">
 <h1>Simulated checkout</h1>
 <p>This payment is simulated: no money moves, and no card is asked for.</p>
 <p>${field('description')}: ${field('price')}</p>

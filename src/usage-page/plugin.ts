@@ -32,7 +32,10 @@ export function usagePagePlugin(): GraphileConfig.Plugin {
       middleware: {
         async processRequest(next, { requestDigest: { method, path, headers } }) {
           const name = path === USAGE_PAGE_PATH ? 'page.html' : nameIn(path);
-          const text = name && method === 'GET' ? (await usagePageFiles())[name] : undefined;
+          const text =
+            name && (method === 'GET' || method === 'HEAD')
+              ? (await usagePageFiles())[name]
+              : undefined;
           if (!name || text === undefined) return next();
           const etag = `"${createHash('sha256').update(text).digest('base64url')}"`;
           const unchanged = headers['if-none-match'] === etag;

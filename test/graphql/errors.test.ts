@@ -98,19 +98,50 @@ describe('the five errors of the contract arrive with code, detail and hint', ()
   });
 });
 
+describe('a table that a member is not granted', () => {
+  test.each([
+    '{ promotionClaims { nodes { claimant } } }',
+    '{ paymentCustomers { nodes { provider } } }',
+    '{ account(accountId: "team") { paymentCustomers { nodes { provider } } } }',
+    '{ promotions { nodes { promotionClaims { nodes { claimant } } } } }',
+  ])('is not allowed, and nothing for the log: %s', async (operation) => {
+    const logged = api.log.length;
+    const error = await api.error(operation, {}, memberOf('team'));
+    expect(error.extensions).toEqual({
+      code: 'PC403',
+      detail: { requires: 'service' },
+      hint: expect.any(String),
+    });
+    expect(JSON.stringify(error)).not.toMatch(/permission|promotion_claims|payment_customers/);
+    expect(api.log.length).toBe(logged);
+  });
+});
+
 describe('any other error of the database', () => {
   test('is masked, and logged under its id', async () => {
     const logged = api.log.length;
-    const error = await api.error(
-      '{ promotionClaims { nodes { claimant } } }',
-      {},
-      memberOf('team'),
+    await database.query(
+      `create function public.fault() returns trigger language plpgsql as $$ begin perform 1 / 0; end $$;
+       create trigger fault before insert on credits.lots execute function public.fault()`,
     );
+    const error = await api.error(
+      'mutation { grant(input: { accountId: "team", amount: "1" }) { result { granted } } }',
+    );
+    await database.query('drop function public.fault cascade');
     expect(error.extensions).toEqual({ code: 'INTERNAL', id: expect.any(String) });
-    expect(JSON.stringify(error)).not.toMatch(/permission|promotion_claims/);
+    expect(JSON.stringify(error)).not.toMatch(/zero|fault/);
     expect(api.log.slice(logged)).toEqual([
-      expect.stringMatching(new RegExp(`${error.extensions.id}.*42501`)),
+      expect.stringMatching(new RegExp(`${error.extensions.id}.*22012`)),
     ]);
+  });
+
+  test('is one where a function of ours lacks a grant', async () => {
+    const logged = api.log.length;
+    await database.query('revoke select on credits.operations from credits_engine');
+    const error = await api.error('{ quote(accountId: "team", operation: "image") { amount } }');
+    await database.query('grant select on credits.operations to credits_engine');
+    expect(error.extensions).toEqual({ code: 'INTERNAL', id: expect.any(String) });
+    expect(api.log.slice(logged)).toEqual([expect.stringContaining('42501')]);
   });
 
   test('says that it took too long, where that is why', async () => {
@@ -208,6 +239,20 @@ describe('input that cannot be read', () => {
       expect(Number(grant.result.granted)).toBe(Number(amount));
     },
   );
+
+  test.each(['soon', 'W10=', 'WyJhIiwxXQ=='])('a cursor that is none: %s', async (after) => {
+    const logged = api.log.length;
+    const error = await api.error(
+      'query ($after: Cursor) { lots(after: $after) { nodes { lotId } } }',
+      { after },
+    );
+    expect(error.extensions).toEqual({
+      code: 'PC422',
+      detail: { reason: 'malformed', field: 'cursor' },
+      hint: expect.any(String),
+    });
+    expect(api.log.length).toBe(logged);
+  });
 
   test('an account that is null is no account', async () => {
     const error = await database

@@ -159,6 +159,12 @@ describe('the cost', () => {
 });
 
 describe('the depth', () => {
+  const TOO_DEEP = {
+    code: 'LIMIT',
+    detail: { limit: 'depth', at_most: LIMITS.depth, lists_at_most: LIMITS.lists },
+    hint: expect.any(String),
+  };
+
   test.each([
     [
       'round and round',
@@ -166,14 +172,14 @@ describe('the depth', () => {
     ],
     ['by way of query', `${'{ query '.repeat(20)} { __typename } ${'}'.repeat(20)}`],
   ])('is limited: %s', async (_, operation) => {
-    expect(await refused(operation)).toEqual({ code: 'LIMIT' });
+    expect(await refused(operation)).toEqual(TOO_DEEP);
   });
 
   test('is limited in introspection, which needs no token', async () => {
     const operation = `{ __schema { types { fields { type { ${'fields { type { '.repeat(5)} name ${'} }'.repeat(5)} } } } } }`;
     const { status, data, errors } = await api.send(operation, {}, null);
     expect([status, data]).toEqual([400, undefined]);
-    expect(errors).toContainEqual(expect.objectContaining({ extensions: { code: 'LIMIT' } }));
+    expect(errors).toContainEqual(expect.objectContaining({ extensions: TOO_DEEP }));
   });
 
   test('lets GraphiQL and code generators ask for the schema', async () => {

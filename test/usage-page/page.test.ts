@@ -208,6 +208,8 @@ describe.skipIf(withoutBrowser)('the usage page', () => {
       await choose('What for', 'Video export');
       await type('Seconds', '-1');
       await says('Seconds: that is too little.');
+      await type('Seconds', '');
+      await says('Seconds: enter a number.');
     });
   });
 
@@ -240,6 +242,15 @@ describe.skipIf(withoutBrowser)('the usage page', () => {
       await see(page.getByText('3,000 credits available', { exact: true }));
     });
 
+    test('see that a payment was declined', async () => {
+      await open('savers', 'maria', 'admin');
+      await page.getByRole('button', { name: 'Buy credits' }).click();
+      await page.getByRole('button', { name: 'Continue to payment' }).click();
+      await page.getByRole('button', { name: 'Simulate a decline' }).click();
+      await see(page.getByText('The payment was declined. Nothing was charged.'));
+      await see(page.getByText('3,000 credits available', { exact: true }));
+    });
+
     test('turn on top-ups, which opens what needs them, change them, and turn them off', async () => {
       await open('savers', 'maria', 'admin');
       await see(page.getByText('Some features need automatic top-ups'));
@@ -267,6 +278,10 @@ describe.skipIf(withoutBrowser)('the usage page', () => {
 
       await page.getByRole('button', { name: 'Configure top-ups' }).click();
       expect(await dialog.getByLabel('Add this many credits').inputValue()).toBe('1500');
+      await dialog.getByLabel('At most this many credits a month').fill('1499');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await see(dialog.getByText('Limit: it must be at least what one top-up adds.'));
+      expect(await topUps('savers')).toMatchObject({ monthly_limit: null });
       await dialog.getByLabel('At most this many credits a month').fill('4500');
       await dialog.getByLabel('Top up automatically').uncheck();
       await dialog.getByRole('button', { name: 'Save' }).click();
@@ -326,6 +341,18 @@ describe.skipIf(withoutBrowser)('the usage page', () => {
       expect(complaints.splice(0)).toEqual([expect.stringContaining('401')]);
       await page.goto(usagePageLink(server.url, await memberToken(SECRET, reader)));
       await see(page.getByText('2,956 credits available'));
+    });
+
+    test.each([
+      ['is no token', 'nonsense', []],
+      ['was signed by somebody else', 'e30.eyJleHAiOjk5OTk5OTk5OTl9.e30', ['401']],
+    ])('that a link is not valid that %s', async (_, token, complained) => {
+      await visit();
+      await page.goto(usagePageLink(server.url, token));
+      await see(
+        page.getByText('This link is not valid. Open this page again from your application.'),
+      );
+      expect(complaints.splice(0)).toEqual(complained.map((code) => expect.stringContaining(code)));
     });
 
     test('that it does not know whose usage to show', async () => {

@@ -49,6 +49,16 @@ test('what has not changed is not sent again', async () => {
   expect(await again.text()).toBe('');
 });
 
+test('HEAD is answered as GET is, without the text', async () => {
+  const [head, get] = await Promise.all(
+    ['HEAD', 'GET'].map((method) => fetch(`${api.url}/usage`, { method })),
+  );
+  expect(head.status).toBe(200);
+  for (const name of ['content-type', 'content-security-policy', 'etag'])
+    expect(head.headers.get(name)).toBe(get.headers.get(name));
+  expect(await head.text()).toBe('');
+});
+
 test.each([
   '/usage/',
   '/usage/page.html',

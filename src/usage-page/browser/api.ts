@@ -61,7 +61,8 @@ export class Api {
     const answer = await response.json().catch(() => null);
     const [error] = answer?.errors ?? [];
     if (response.status === 401 || error?.extensions?.code === 'UNAUTHENTICATED') {
-      throw new ApiError('UNAUTHENTICATED', 'The token is not valid.');
+      const expired = this.expires <= Date.now();
+      throw new ApiError('UNAUTHENTICATED', 'The token is not valid.', { expired });
     }
     if (error) {
       const { code = 'INTERNAL', detail } = error.extensions ?? {};
@@ -78,6 +79,6 @@ function claimsOf(token: string): Record<string, string | undefined> {
     const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch {
-    throw new ApiError('UNAUTHENTICATED', 'The token is not a JWT.');
+    throw new ApiError('UNAUTHENTICATED', 'The token is not a JWT.', { expired: false });
   }
 }

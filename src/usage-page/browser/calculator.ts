@@ -59,7 +59,11 @@ class Calculator extends Section {
     const { choices, measures } = this.#inputs(operation);
     const usage: Attributes = {};
     for (const { key, chosen } of choices) if (chosen !== undefined) usage[key] = chosen;
-    for (const { key, start } of measures) usage[key] = Number(this.typed[key] ?? start);
+    for (const { key, start } of measures) {
+      const text = this.typed[key] ?? start;
+      // Emptied, it is no 0: the API says that it is missing.
+      if (text !== '') usage[key] = Number(text);
+    }
     const count = Number(this.typed.count ?? 1);
     if (count !== 1) usage.count = count;
     return usage;

@@ -214,6 +214,9 @@ export class PgcreditsUsage extends LitElement {
     const setting = view.account.topUpSetting;
     const said = (purchase: Purchase) => amount(purchase.amount, view.unit(purchase.unit));
     const bought = purchases.find(({ kind }) => kind === 'pack');
+    if (this.#outcome === 'left' && bought?.status === 'failed') {
+      return html`<p class="callout error" role="status">The payment was declined. Nothing was charged.</p>`;
+    }
     if (this.#outcome === 'left') {
       return html`<p class="callout" role="status">You left the checkout. Nothing was charged.</p>`;
     }

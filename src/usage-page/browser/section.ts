@@ -31,6 +31,7 @@ const REASONS: Record<string, string> = {
   too_small: 'that is too little.',
   too_large: 'that is too much.',
   too_fine: 'use fewer decimal places.',
+  below_amount: 'it must be at least what one top-up adds.',
   out_of_range: 'enter a number that is not negative.',
 };
 
@@ -46,8 +47,10 @@ const REFUSALS: Record<string, string> = {
 export function explain(error: unknown): string {
   if (!(error instanceof ApiError)) return 'Something went wrong. Please try again.';
   const { code, detail } = error;
-  if (code === 'UNAUTHENTICATED')
-    return 'Your access has expired. Open this page again from your application.';
+  if (code === 'UNAUTHENTICATED') {
+    const what = detail.expired ? 'Your access has expired.' : 'This link is not valid.';
+    return `${what} Open this page again from your application.`;
+  }
   if (code === 'UNREACHABLE') return `${error.message} Check your connection and try again.`;
   if (code === 'PC422') {
     const { field, reason } = detail as { field?: string; reason?: string };

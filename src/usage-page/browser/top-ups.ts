@@ -1,4 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import { ApiError } from './api.ts';
 import { FormDialog, typed } from './form-dialog.ts';
 import { list, money, singular } from './format.ts';
 import { CONFIGURE_TOP_UP } from './operations.ts';
@@ -53,13 +54,18 @@ class TopUpsDialog extends FormDialog {
   }
 
   protected async send(form: FormData): Promise<void> {
+    const [amount, monthlyLimit] = [typed(form, 'amount'), typed(form, 'monthlyLimit')];
+    if (form.has('enabled') && monthlyLimit !== null && Number(monthlyLimit) < Number(amount)) {
+      // The API takes that, and no top-up would ever fit.
+      throw new ApiError('PC422', 'invalid input', { field: 'limit', reason: 'below_amount' });
+    }
     await this.view.api.ask(CONFIGURE_TOP_UP, {
       input: {
         accountId: this.view.api.reader.accountId,
         enabled: form.has('enabled'),
         threshold: typed(form, 'threshold'),
-        amount: typed(form, 'amount'),
-        monthlyLimit: typed(form, 'monthlyLimit') ?? 'Infinity', // no limit
+        amount,
+        monthlyLimit: monthlyLimit ?? 'Infinity', // no limit
       },
     });
     this.changed();
