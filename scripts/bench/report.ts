@@ -60,7 +60,7 @@ export function table({ results, ...report }: Report): string {
   return `
 ${columns(['what', 'clients', 'a second', 'floor', 'ratio', 'low to high', 'at least', 'better', 'CPU ratio', 'CPU µs', 'floor', 'p50 µs', 'p99 µs', 'busy', 'the floor'], lines)}
 
-ratio      what is measured over its floor, in units a second: the median of ${report.options.rounds} pairs of slices that took turns
+ratio      ${report.options.mode === 'cpu' ? 'of CPU time' : 'what is measured over its floor, in units a second'}: the median of ${report.options.rounds} pairs of slices that took turns
 CPU        of the clients' server processes, for one unit; the ratio is the floor's over ours
 busy       the share of the time that the busiest thread of clients did not wait; they can do ${whole(report.noop)} calls of "select 1" a second
 machine    ${report.machine}
