@@ -6,7 +6,7 @@ import { createCredits } from '../../src/client.ts';
 import { atelierDatabase } from '../support/atelier.ts';
 import { type TestDatabase, verifyAfterEach } from '../support/database.ts';
 
-const folder = new URL('../../examples/', import.meta.url);
+const folder = new URL('./examples/', import.meta.url);
 
 let database: TestDatabase;
 let application: Kysely<never>;
@@ -18,7 +18,7 @@ beforeAll(async () => {
     create table public.images (id text primary key, team text not null, prompt text not null);
     create table public.videos (job text primary key, team text not null, url text not null)`);
   vi.stubEnv('DATABASE_URL', database.url);
-  const { database: kysely } = await import('../../examples/app.ts');
+  const { database: kysely } = await import('./examples/app.ts');
   application = kysely as unknown as Kysely<never>;
   await createCredits(database.pool).openAccount({ accountId: 'team', plan: 'atelier_pro' });
 });
@@ -34,14 +34,14 @@ const charges = async () =>
   ).map(({ amount }) => Number(amount));
 
 test('the README shows the examples as they are', () => {
-  const readme = fs.readFileSync(new URL('../README.md', folder), 'utf8');
+  const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
   for (const file of ['next-route.ts', 'queue-worker.ts']) {
     expect(readme).toContain(fs.readFileSync(new URL(file, folder), 'utf8').trim());
   }
 });
 
 test('the route charges with its own row, or says what is missing', async () => {
-  const { POST } = await import('../../examples/next-route.ts');
+  const { POST } = await import('./examples/next-route.ts');
   const post = (id: string, resolution: string) =>
     POST(
       new Request('http://127.0.0.1/api/images', {
@@ -65,7 +65,7 @@ test('the route charges with its own row, or says what is missing', async () => 
 });
 
 test('the task charges what the video came to, once, however often it runs', async () => {
-  const { video } = await import('../../examples/queue-worker.ts');
+  const { video } = await import('./examples/queue-worker.ts');
   const before = await charges();
   let again = false;
   const runJobs = async () => {
