@@ -156,7 +156,16 @@ const UndeclaredRelationsPlugin = jsonPgSmartTags({
         tags: { foreignKey: '(account_id) references credits.accounts (account_id)' },
       },
       'credits.postings': {
-        tags: { foreignKey: '(account_id, lot_id) references credits.lots (account_id, lot_id)' },
+        tags: {
+          foreignKey: [
+            '(account_id, lot_id) references credits.lots (account_id, lot_id)',
+            '(account_id, seq) references credits.entries (account_id, seq)',
+          ],
+        },
+      },
+      // Declared with the unit's scale and rounding, which it copies.
+      'credits.card_rates': {
+        tags: { foreignKey: '(rate_card, unit) references credits.units (rate_card, unit)' },
       },
     },
   },

@@ -75,7 +75,7 @@ $$;
 -- The usage as it is matched: the caller's, with the attributes that only the server knows.
 create or replace function credits_private.trusted_usage(usage jsonb, plan text, top_ups boolean)
 returns jsonb
-language sql immutable
+language sql stable
 return case when jsonb_typeof(usage) = 'object' then usage else '{}' end || jsonb_build_object('plan', plan, 'top_ups', top_ups);
 
 -- Refuses a text value that no rate or multiplier of the operation knows, in an attribute that they match on: "8K" is
@@ -114,18 +114,18 @@ end
 $$;
 
 -- The quantity that a rate charges for: the usage's measure, at least the minimum, in whole blocks if it is rounded up. PC422.
-create or replace function credits_private.charged_quantity(rate credits.card_rates, usage jsonb)
+create or replace function credits_private.charged_quantity(
+  item credits.item, measure text, minimum_quantity numeric, per numeric, quantity_rounding text)
 returns numeric
 language plpgsql immutable
 as $$
 declare
-  quantity numeric := greatest(
-    credits_private.usage_number(rate.operation, usage, rate.measure, 0, 1e12, false), rate.minimum_quantity);
+  quantity numeric := greatest(credits_private.usage_number(item.operation, item.usage, measure, 0, 1e12, false), minimum_quantity);
 begin
-  if rate.quantity_rounding = 'up' then
-    quantity := (div(quantity, rate.per) + case when mod(quantity, rate.per) > 0 then 1 else 0 end) * rate.per;
+  if quantity_rounding = 'up' then
+    quantity := (div(quantity, per) + case when mod(quantity, per) > 0 then 1 else 0 end) * per;
   end if;
-  return quantity;
+  return trim_scale(quantity);
 end
 $$;
 
@@ -150,27 +150,38 @@ $$;
 create or replace function credits_private.round_fraction(
   numerator numeric, denominator numeric, scale int, rounding text)
 returns numeric
-language sql immutable
-return round(
-  (div(numerator * 10::numeric ^ scale, denominator)
-    + case
-        when rounding = 'up' and mod(numerator * 10::numeric ^ scale, denominator) > 0 then 1
-        when rounding = 'half_up' and 2 * mod(numerator * 10::numeric ^ scale, denominator) >= denominator then 1
-        else 0
-      end) / 10::numeric ^ scale,
-  scale);
+language plpgsql immutable
+as $$
+declare
+  shifted numeric := numerator * 10::numeric ^ scale;
+  whole numeric := div(shifted, denominator);
+  remainder numeric := shifted - whole * denominator;
+begin
+  if (rounding = 'up' and remainder > 0) or (rounding = 'half_up' and 2 * remainder >= denominator) then
+    whole := whole + 1;
+  end if;
+  return round(whole / 10::numeric ^ scale, scale);
+end
+$$;
 
--- The text values of a usage, its trusted attributes aside.
-create or replace function credits_private.text_values(usage jsonb)
-returns jsonb
-language sql immutable
-return jsonb_path_query_array(usage - '{plan,top_ups}'::text[], '$.* ? (@.type() == "string")');
+-- Whether a usage has more text values than the rules that it met know, its trusted attributes aside.
+create or replace function credits_private.has_more_text(usage jsonb, known jsonb)
+returns boolean
+language plpgsql immutable
+as $$
+declare
+  text_values jsonpath := '$.* ? (@.type() == "string")';
+begin
+  return jsonb_array_length(jsonb_path_query_array(usage - '{plan,top_ups}'::text[], text_values))
+    > jsonb_array_length(jsonb_path_query_array(known - '{plan,top_ups}'::text[], text_values));
+end
+$$;
 
 -- The price of a job: one a unit, main unit first. at: the instant whose rates apply.
 -- PC404 unknown operation; PC422 bad usage, or no rate for it.
 --
--- Every spend and every keystroke of a calculator comes through here. So it asks for one row at a time by an index, which
--- costs a fifth of what joining them does, and does the arithmetic here.
+-- Every spend and every keystroke of a calculator comes through here. So it asks for one row at a time, by an index that has
+-- them in order, and leaves to other functions what few jobs need: to name an operator costs more than to apply it.
 create or replace function credits_private.rate_items(
   rate_card text, plan text, top_ups boolean, items credits.item[], at timestamptz)
 returns credits_private.price[]
@@ -178,100 +189,194 @@ language plpgsql stable
 as $$
 declare
   item credits.item;
-  component_count int;
-  multiplier_count int;
-  facts jsonb;
-  item_count numeric;
   charges credits_private.charge[];
-  found_components int;
-  rate credits.card_rates;
-  quantity numeric;
-  charge numeric;
-  tiered record;
-  multiplied record;
-  known jsonb;
-  line jsonb;
+  charge credits_private.charge;
+  amount numeric;
+  prices credits_private.price[];
 begin
   if cardinality(items) between 1 and 1000 is not true then
     perform credits_private.fail_invalid('items', case when cardinality(items) > 1000 then 'too_many' else 'missing' end,
       'Give 1 to 1000 items; "count" multiplies one.');
   end if;
-
   foreach item in array items loop
     if jsonb_typeof(item.usage) is distinct from 'object' then
       item.usage := credits_private.no_usage(item);
     end if;
-    select o.component_count, o.multiplier_count into component_count, multiplier_count
-    from credits.operations o
-    where o.rate_card = rate_items.rate_card and o.operation = item.operation
-      and (o.retired_at is null or o.retired_at > at);
-    if not found then
-      perform credits_private.fail_not_found('operation', item.operation,
-        'credits.operations lists the operations of the account''s rate card.');
-    end if;
-    item_count := 1;
-    if item.usage ? 'count' and item.usage -> 'count' <> 'null' then
-      item_count := credits_private.usage_number(item.operation, item.usage, 'count', 1, 1e6, true);
-    end if;
-    facts := credits_private.trusted_usage(item.usage, plan, top_ups);
-    known := '{}';
-    found_components := 0;
-    rate.component := '';
+    charges := charges || credits_private.rate_item(rate_card, plan, top_ups, item, at);
+  end loop;
 
-    loop
-      -- The most specific rate of the next component.
-      select r.* into rate
-      from credits.card_rates r
-      where r.rate_card = rate_items.rate_card and r.operation = item.operation and r.component > rate.component
-        and r.valid_from <= at and r.valid_until > at and facts @> r.match
-      order by r.component, r.specificity desc
+  if cardinality(charges) is distinct from 1 then
+    charges := credits_private.summed(rate_card, charges);
+  end if;
+  foreach charge in array charges loop
+    amount := case when charge.denominator = 1 and charge.rounding = 'half_up' then round(charge.numerator, charge.scale)
+      else credits_private.round_fraction(charge.numerator, charge.denominator, charge.scale, charge.rounding) end;
+    if amount <> charge.shown then
+      -- A breakdown adds up: where rounding changed the sum, the last line says by how much.
+      charge.lines := charge.lines || jsonb_build_object('component', 'rounding', 'amount', trim_scale(amount - charge.shown));
+    end if;
+    prices := prices || (charge.unit, amount, charge.lines)::credits_private.price;
+  end loop;
+  return prices;
+end
+$$;
+
+-- What an item comes to: a charge for each component, not rounded yet. PC404, PC422.
+create or replace function credits_private.rate_item(
+  rate_card text, plan text, top_ups boolean, item credits.item, at timestamptz)
+returns credits_private.charge[]
+language plpgsql stable
+as $$
+declare
+  facts jsonb := credits_private.trusted_usage(item.usage, plan, top_ups);
+  rate record;
+  last_component text := '';
+  multiplier record;
+  last_group text;
+  factor numeric;
+  known jsonb := '{}';
+  item_count numeric;
+  charges credits_private.charge[];
+begin
+  loop
+    -- The most specific rate of the next component.
+    select r.component, r.rate_id, r.unit, r.scale, r.rounding, r.price, r.tiers, r.measure, r.per, r.quantity_rounding,
+      r.minimum_quantity, r.minimum_charge, r.maximum_charge, r.match, r.component_count, r.multiplier_group_count
+    into rate
+    from credits.card_rates r
+    where r.rate_card = rate_item.rate_card and r.operation = item.operation and r.component > last_component
+      and r.valid_from <= at and r.valid_until > at and facts @> r.match
+    order by r.component, r.specificity desc
+    limit 1;
+    if not found then
+      perform credits_private.check_components(rate_card, item, facts, known, at);
+      exit;
+    end if;
+    known := known || rate.match;
+    last_component := rate.component;
+
+    -- In each group the most specific multiplier, one for this component before one for all; the groups multiply.
+    factor := 1;
+    last_group := '';
+    for i in 1 .. rate.multiplier_group_count loop
+      select m.multiplier_group, m.factor, m.match into multiplier
+      from credits.card_multipliers m
+      where m.rate_card = rate_item.rate_card and m.operation = item.operation and m.multiplier_group > last_group
+        and (m.component is null or m.component = rate.component)
+        and m.valid_from <= at and m.valid_until > at and facts @> m.match
+      order by m.multiplier_group, m.component is null, m.specificity desc
       limit 1;
       exit when not found;
-      found_components := found_components + 1;
-      known := known || rate.match;
-
-      quantity := 1;
-      if rate.measure is not null then
-        quantity := credits_private.charged_quantity(rate, item.usage);
-      end if;
-      line := jsonb_build_object('operation', rate.operation, 'component', rate.component, 'rate_id', rate.rate_id,
-        'measure', rate.measure, 'quantity', trim_scale(quantity), 'per', rate.per, 'price', rate.price, 'multiplier', 1,
-        'count', item_count);
-      if rate.tiers is null then
-        charge := quantity * rate.price;
-      else
-        tiered := credits_private.price_in_tiers(rate.tiers, quantity);
-        charge := tiered.charge;
-        line := line || jsonb_build_object('tiers', tiered.lines);
-      end if;
-      if multiplier_count > 0 then
-        multiplied := credits_private.multiplier(rate, facts, at);
-        charge := charge * multiplied.factor;
-        line := line || jsonb_build_object('multiplier', trim_scale(multiplied.factor));
-        known := known || multiplied.known;
-      end if;
-      if charge < rate.minimum_charge * rate.per then
-        charge := rate.minimum_charge * rate.per;
-        line := line || '{"limited_by": "minimum_charge"}';
-      elsif charge > rate.maximum_charge * rate.per then
-        charge := rate.maximum_charge * rate.per;
-        line := line || '{"limited_by": "maximum_charge"}';
-      end if;
-      charges := charges || (rate.unit, charge * item_count, rate.per,
-        trim_scale(round(charge * item_count / rate.per, 12)), line)::credits_private.charge;
-      exit when found_components = component_count;
+      known := known || multiplier.match;
+      last_group := multiplier.multiplier_group;
+      factor := factor * multiplier.factor;
     end loop;
 
-    -- What the rates and multipliers matched on is known; any other text value is looked up.
-    if item.usage @? '$.* ? (@.type() == "string")'
-      and jsonb_array_length(credits_private.text_values(item.usage)) > jsonb_array_length(credits_private.text_values(known)) then
-      perform credits_private.check_known_values(rate_card, item.operation, item.usage, at);
-    end if;
-    if found_components < component_count then
-      perform credits_private.check_required_components(rate_card, item, facts, at);
-    end if;
+    item_count := case when item.usage ? 'count' then credits_private.item_count(item) else 1 end;
+    declare
+      quantity numeric := case when rate.measure is null then 1 else credits_private.charged_quantity(
+        item, rate.measure, rate.minimum_quantity, rate.per, rate.quantity_rounding) end;
+      charge numeric := quantity * rate.price * factor;
+      notes jsonb;
+      shown numeric;
+      line jsonb;
+    begin
+      if num_nonnulls(rate.tiers, rate.minimum_charge, rate.maximum_charge) > 0 then
+        select c.charge, c.notes into charge, notes
+        from credits_private.limited_charge(
+          charge, rate.tiers, quantity, factor, rate.minimum_charge * rate.per, rate.maximum_charge * rate.per) c;
+      end if;
+      shown := trim_scale(round(charge * item_count / rate.per, 12));
+      line := jsonb_build_object('operation', item.operation, 'component', rate.component, 'rate_id', rate.rate_id,
+        'measure', rate.measure, 'quantity', quantity, 'per', rate.per, 'price', rate.price,
+        'multiplier', trim_scale(factor), 'count', item_count, 'amount', shown);
+      if notes is not null then
+        line := line || notes;
+      end if;
+      charges := charges || (
+        rate.unit, rate.scale, rate.rounding, charge * item_count, rate.per, shown, jsonb_build_array(line))::credits_private.charge;
+    end;
+    exit when rate.component_count = cardinality(charges);
   end loop;
-  return credits_private.rounded_prices(rate_card, charges);
+
+  -- What the rates and multipliers matched on is known; any other text value is looked up.
+  if not known @> item.usage and credits_private.has_more_text(item.usage, known) then
+    perform credits_private.check_known_values(rate_card, item.operation, item.usage, at);
+  end if;
+  return charges;
+end
+$$;
+
+-- How many of an item: its count; 1 where it has none. PC422.
+create or replace function credits_private.item_count(item credits.item)
+returns numeric
+language plpgsql immutable
+as $$
+begin
+  if coalesce(item.usage -> 'count', 'null') = 'null' then
+    return 1;
+  end if;
+  return credits_private.usage_number(item.operation, item.usage, 'count', 1, 1e6, true);
+end
+$$;
+
+-- What tiers make of a quantity in place of a price, and a minimum and a maximum of the charge; notes: what the breakdown
+-- says of it. Figures are to be divided by "per".
+create or replace function credits_private.limited_charge(
+  priced numeric, tiers jsonb, quantity numeric, factor numeric, minimum_charge numeric, maximum_charge numeric,
+  out charge numeric, out notes jsonb)
+language plpgsql immutable
+as $$
+declare
+  tiered record;
+begin
+  charge := priced;
+  notes := '{}';
+  if tiers is not null then
+    tiered := credits_private.price_in_tiers(tiers, quantity);
+    charge := tiered.charge * factor;
+    notes := jsonb_build_object('tiers', tiered.lines);
+  end if;
+  if charge < minimum_charge then
+    charge := minimum_charge;
+    notes := notes || '{"limited_by": "minimum_charge"}';
+  elsif charge > maximum_charge then
+    charge := maximum_charge;
+    notes := notes || '{"limited_by": "maximum_charge"}';
+  end if;
+end
+$$;
+
+-- The charges of a job summed by unit, the main unit first.
+create or replace function credits_private.summed(rate_card text, charges credits_private.charge[])
+returns credits_private.charge[]
+language plpgsql stable
+as $$
+declare
+  total credits_private.charge;
+  charge credits_private.charge;
+  totals credits_private.charge[];
+begin
+  for total in
+    select u.unit, u.scale, u.rounding, 0, 1, 0, '[]'
+    from credits.units u
+    where u.rate_card = summed.rate_card
+      -- A job of nothing but add-ons, none of them chosen, is free.
+      and (u.unit in (select c.unit from unnest(charges) c) or (u.main and charges is null))
+    order by u.main desc, u.unit
+  loop
+    foreach charge in array coalesce(charges, '{}') loop
+      continue when charge.unit <> total.unit;
+      -- a/b + c/d, over the least common denominator
+      total.numerator := total.numerator * div(lcm(total.denominator, charge.denominator), total.denominator)
+        + charge.numerator * div(lcm(total.denominator, charge.denominator), charge.denominator);
+      total.denominator := lcm(total.denominator, charge.denominator);
+      total.shown := total.shown + charge.shown;
+      total.lines := total.lines || charge.lines;
+    end loop;
+    totals := totals || total;
+  end loop;
+  return totals;
 end
 $$;
 
@@ -289,83 +394,26 @@ begin
 end
 $$;
 
--- The charges of a job summed by unit, each sum rounded once to its unit's scale, main unit first. A breakdown adds up: where
--- rounding changed the sum, its last line says by how much.
-create or replace function credits_private.rounded_prices(rate_card text, charges credits_private.charge[])
-returns credits_private.price[]
+-- Why no rate was found for one more component: the operation is unknown, or the usage wrong, or it is an add-on that was
+-- left out. PC404, PC422 unless it is the last.
+create or replace function credits_private.check_components(
+  rate_card text, item credits.item, facts jsonb, known jsonb, at timestamptz)
+returns void
 language plpgsql stable
 as $$
-declare
-  units text[];
-  unit_scale int;
-  unit_rounding text;
-  charge credits_private.charge;
-  numerator numeric;
-  denominator numeric;
-  shown numeric;
-  lines jsonb;
-  amount numeric;
-  prices credits_private.price[];
 begin
-  if cardinality(charges) = 1 then
-    units := array[charges[1].unit];
-  else
-    units := array(
-      select u.unit from credits.units u
-      where u.rate_card = rounded_prices.rate_card
-        -- A job of nothing but add-ons, none of them chosen, is free.
-        and (u.unit in (select c.unit from unnest(charges) c) or (u.main and charges is null))
-      order by u.main desc, u.unit);
+  if not exists (
+    select from credits.operations o
+    where o.rate_card = check_components.rate_card and o.operation = item.operation
+      and (o.retired_at is null or o.retired_at > at)) then
+    perform credits_private.fail_not_found('operation', item.operation,
+      'credits.operations lists the operations of the account''s rate card.');
   end if;
-
-  for position in 1 .. cardinality(units) loop
-    select u.scale, u.rounding into unit_scale, unit_rounding
-    from credits.units u where u.rate_card = rounded_prices.rate_card and u.unit = units[position];
-    numerator := 0;
-    denominator := 1;
-    shown := 0;
-    lines := '[]';
-    foreach charge in array coalesce(charges, '{}') loop
-      continue when charge.unit <> units[position];
-      -- a/b + c/d, over the least common denominator
-      numerator := numerator * div(lcm(denominator, charge.denominator), denominator)
-        + charge.numerator * div(lcm(denominator, charge.denominator), charge.denominator);
-      denominator := lcm(denominator, charge.denominator);
-      shown := shown + charge.shown;
-      lines := lines || (charge.line || jsonb_build_object('amount', charge.shown));
-    end loop;
-    amount := credits_private.round_fraction(numerator, denominator, unit_scale, unit_rounding);
-    if amount <> shown then
-      lines := lines || jsonb_build_object('component', 'rounding', 'amount', trim_scale(amount - shown));
-    end if;
-    prices := prices || (units[position], amount, lines)::credits_private.price;
-  end loop;
-  return prices;
-end
-$$;
-
--- What the multipliers make of a rate: in each group the most specific one that matches, one for the rate's own component
--- before one for all; the groups multiply. known: the attributes that they matched on.
-create or replace function credits_private.multiplier(
-  rate credits.card_rates, facts jsonb, at timestamptz, out factor numeric, out known jsonb)
-language plpgsql stable
-as $$
-declare
-  multiplier record;
-begin
-  factor := 1;
-  known := '{}';
-  for multiplier in
-    select distinct on (m.multiplier_group) m.factor, m.match
-    from credits.card_multipliers m
-    where m.rate_card = rate.rate_card and m.operation = rate.operation
-      and m.valid_from <= at and m.valid_until > at and facts @> m.match
-      and (m.component is null or m.component = rate.component)
-    order by m.multiplier_group, m.component is null, m.specificity desc
-  loop
-    factor := factor * multiplier.factor;
-    known := known || multiplier.match;
-  end loop;
+  perform credits_private.item_count(item);
+  if credits_private.has_more_text(item.usage, known) then
+    perform credits_private.check_known_values(rate_card, item.operation, item.usage, at);
+  end if;
+  perform credits_private.check_required_components(rate_card, item, facts, at);
 end
 $$;
 

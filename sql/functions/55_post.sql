@@ -27,71 +27,63 @@ begin
 end
 $$;
 
-create or replace function credits_private.new_entry(account_id text, unit text, kind text, at timestamptz)
-returns credits.entries
-language plpgsql immutable
-as $$
-declare
-  entry credits.entries;
-begin
-  entry.account_id := account_id;
-  entry.unit := unit;
-  entry.kind := kind;
-  entry.occurred_at := at;
-  return entry;
-end
-$$;
-
 -- Writes an entry, with what it does to lots: the slices of lots that there are, in order, and lots that are new. Gives
 -- the entry its place in the log, works out the figures of entry, lots and postings, and returns the entry.
+-- last_seq and balance: the account's last entry, and the balance of the unit, for callers that have read them.
 create or replace function credits_private.post(
-  entry credits.entries, slices credits_private.slice[], new_lots credits.lots[] default '{}')
+  account_id text, unit text, kind text, at timestamptz, slices credits_private.slice[],
+  new_lots credits.lots[] default '{}', operation text default null, usage jsonb default null, breakdown jsonb default null,
+  member_id text default null, idempotency_key text default null, metadata jsonb default null,
+  refunds_seq bigint default null, hold_id bigint default null, purchase_id bigint default null, reason text default null,
+  last_seq bigint default null, balance numeric default null)
 returns credits.entries
 language plpgsql volatile
 as $$
 declare
   last record;
-  figures record;
+  included numeric := 0;
+  additional numeric := 0;
   slice credits_private.slice;
   lot credits.lots;
+  entry credits.entries;
+  figures record;
   ordinal int := 0;
 begin
-  entry.included := 0;
-  entry.additional := 0;
+  if last_seq is null then
+    select e.seq, e.unit, e.balance_after into last
+    from credits.entries e where e.account_id = post.account_id order by e.seq desc limit 1;
+    last_seq := coalesce(last.seq, 0);
+    balance := case when last.unit = unit then last.balance_after end;
+  end if;
+  if balance is null then
+    select coalesce(sum(l.granted - l.spent - l.forfeited), 0) into balance
+    from credits.lots l where l.account_id = post.account_id and l.unit = post.unit and l.open;
+  end if;
+
   foreach slice in array slices loop
     if slice.counts_as = 'included' then
-      entry.included := entry.included - slice.spent - slice.forfeited;
+      included := included - slice.spent - slice.forfeited;
     else
-      entry.additional := entry.additional - slice.spent - slice.forfeited;
+      additional := additional - slice.spent - slice.forfeited;
     end if;
   end loop;
   foreach lot in array new_lots loop
     if lot.counts_as = 'included' then
-      entry.included := entry.included + lot.granted;
+      included := included + lot.granted;
     else
-      entry.additional := entry.additional + lot.granted;
+      additional := additional + lot.granted;
     end if;
   end loop;
-  entry.amount := entry.included + entry.additional;
 
-  -- The place after the last entry. Its balance is the one to go on from, if it is in the same unit.
-  select e.seq, e.unit, e.balance_after into last
-  from credits.entries e where e.account_id = entry.account_id order by e.seq desc limit 1;
-  entry.seq := coalesce(last.seq, 0) + 1;
-  if last.unit = entry.unit then
-    entry.balance_after := last.balance_after + entry.amount;
-  else
-    select coalesce(sum(l.granted - l.spent - l.forfeited), 0) + entry.amount into entry.balance_after
-    from credits.lots l where l.account_id = entry.account_id and l.unit = entry.unit and l.open;
-  end if;
-
-  entry.recorded_at := credits_private.now();
+  entry := (account_id, last_seq + 1, unit, kind, operation, included + additional, included, additional,
+    balance + included + additional, member_id, usage, breakdown, idempotency_key, refunds_seq, hold_id, purchase_id, reason,
+    at, credits_private.now(), metadata)::credits.entries;
   if current_setting('transaction_isolation') = 'read committed' then
     insert into credits.entries select entry.*;
   else
     -- A caller whose snapshot is older than the lock gets a serialization failure, which it knows to retry, instead of a
     -- duplicate key.
-    insert into credits.entries select entry.* on conflict (account_id, seq) do nothing;
+    insert into credits.entries as e select entry.* on conflict on constraint entries_pkey do nothing;
   end if;
 
   foreach slice in array slices loop
@@ -99,7 +91,7 @@ begin
     update credits.lots l
     set spent = l.spent + slice.spent, forfeited = l.forfeited + slice.forfeited, version = l.version + 1,
       open = l.granted - l.spent - l.forfeited > slice.spent + slice.forfeited
-    where l.account_id = entry.account_id and l.lot_id = slice.lot_id
+    where l.account_id = post.account_id and l.lot_id = slice.lot_id
     returning l.version, l.granted, l.spent, l.forfeited into figures;
     insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
     values (entry.account_id, entry.seq, ordinal, slice.lot_id, figures.version, -slice.spent - slice.forfeited,

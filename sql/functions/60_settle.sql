@@ -39,7 +39,6 @@ language plpgsql volatile
 as $$
 declare
   event credits_private.due_event;
-  entry credits.entries;
   lot credits.lots;
   account credits.accounts;
 begin
@@ -60,20 +59,17 @@ begin
         -- settled() looks; whether it is still to be put off shows then.
         update credits.top_up_settings t set look_again_at = null where t.account_id = write_down.account_id;
       when 'expiry' then
-        perform credits_private.post(credits_private.new_entry(account_id, event.unit, 'expiry', event.at),
+        perform credits_private.post(account_id, event.unit, 'expiry', event.at,
           array[(event.lot_id, event.counts_as, 0, event.amount)::credits_private.slice]);
       when 'refill' then
         lot := credits_private.new_lot(account_id, event.unit, 'included', event.amount, event.at, event.expires_at, 'refill');
         lot.plan := event.plan;
-        perform credits_private.post(credits_private.new_entry(account_id, event.unit, 'refill', event.at), '{}', array[lot]);
+        perform credits_private.post(account_id, event.unit, 'refill', event.at, '{}', array[lot]);
       when 'period' then
         account := event.account;
       when 'meter' then
-        entry := credits_private.new_entry(account_id, event.unit, 'usage', event.at);
-        entry.operation := (event.item).operation;
-        entry.usage := (event.item).usage;
-        entry.breakdown := event.breakdown;
-        perform credits_private.post(entry, event.slices);
+        perform credits_private.post(account_id, event.unit, 'usage', event.at, event.slices,
+          operation => (event.item).operation, usage => (event.item).usage, breakdown => event.breakdown);
         update credits.meters m
         set accrued = 0, read_at = event.at, charged_until = event.at,
           -- Settling an account must not fail: what is beyond all counting is not counted.

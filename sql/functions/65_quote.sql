@@ -58,45 +58,56 @@ begin
 end
 $$;
 
+-- See additional_allowed().
+create or replace function credits_private.left_of_period_limit(
+  account credits.accounts, unit text, at timestamptz, pending credits_private.due_event[])
+returns numeric
+language plpgsql stable
+as $$
+begin
+  if unit <> credits_private.main_unit(account.rate_card) then
+    return null;
+  end if;
+  return greatest(0, account.additional_period_limit - (credits_private.drawn_in_period(account, at)).additional - (
+    select coalesce(sum(s.spent), 0) from unnest(pending) e cross join unnest(e.slices) s
+    where e.kind = 'meter' and e.unit = left_of_period_limit.unit and s.counts_as = 'additional'
+      and e.at >= coalesce(account.period_start, date_trunc('month', left_of_period_limit.at, 'UTC'))));
+end
+$$;
+
 -- How much of the additional lots may still be drawn in a unit; null: no limit. pending: events that are not written down,
 -- which meters draw in too.
 create or replace function credits_private.additional_allowed(
   account credits.accounts, unit text, at timestamptz, pending credits_private.due_event[] default '{}')
 returns numeric
-language plpgsql stable
-as $$
-begin
-  if not account.additional_enabled then
-    return 0;
-  elsif account.additional_period_limit is null or unit <> credits_private.main_unit(account.rate_card) then
-    return null;
-  end if;
-  return greatest(0, account.additional_period_limit - (credits_private.drawn_in_period(account, at)).additional - (
-    select coalesce(sum(s.spent), 0) from unnest(pending) e cross join unnest(e.slices) s
-    where e.kind = 'meter' and e.unit = additional_allowed.unit and s.counts_as = 'additional'
-      and e.at >= coalesce(account.period_start, date_trunc('month', additional_allowed.at, 'UTC'))));
-end
-$$;
+language sql stable
+return case
+  when not account.additional_enabled then 0
+  when account.additional_period_limit is not null then credits_private.left_of_period_limit(account, unit, at, pending)
+end;
 
--- How much a member may still draw in a unit; null: no cap.
-create or replace function credits_private.member_allowed(account credits.accounts, member_id text, unit text, at timestamptz)
+-- See member_allowed().
+create or replace function credits_private.left_of_cap(account credits.accounts, member_id text, unit text, at timestamptz)
 returns numeric
 language plpgsql stable
 as $$
 declare
   cap numeric;
 begin
-  if member_id is null then
-    return null;
-  end if;
   select m.period_cap into cap from credits.members m
-  where m.account_id = account.account_id and m.member_id = member_allowed.member_id;
+  where m.account_id = account.account_id and m.member_id = left_of_cap.member_id;
   if cap is null or unit <> credits_private.main_unit(account.rate_card) then
     return null;
   end if;
   return greatest(0, cap - (credits_private.drawn_in_period(account, at, member_id => member_id)).by_member);
 end
 $$;
+
+-- How much a member may still draw in a unit; null: no cap.
+create or replace function credits_private.member_allowed(account credits.accounts, member_id text, unit text, at timestamptz)
+returns numeric
+language sql stable
+return case when member_id is not null then credits_private.left_of_cap(account, member_id, unit, at) end;
 
 create or replace function credits_private.top_ups_enabled(account_id text)
 returns boolean
@@ -153,8 +164,42 @@ begin
 end
 $$;
 
--- What stands between an account and a price, and how much could be drawn: the line that a quote shows. account and lots as
--- they stand at the instant; pending: what happened until then and is not written down.
+-- Refuses a job that a gate bars. PC403.
+create or replace function credits_private.check_gates(account credits.accounts, top_ups boolean, items credits.item[])
+returns void
+language plpgsql stable
+as $$
+declare
+  gate credits.gates := credits_private.unmet_gate(account, top_ups, items);
+begin
+  if gate.gate_id is not null then
+    perform credits_private.refuse_gate(account, gate);
+  end if;
+end
+$$;
+
+-- What is available of a unit in an account's lots, as they are written or as they are given.
+create or replace function credits_private.available(
+  account_id text, lots credits.lots[], unit text, at timestamptz, out included numeric, out additional numeric)
+language plpgsql stable
+as $$
+begin
+  if lots is null then
+    select sum(l.available) filter (where l.counts_as = 'included'), sum(l.available) filter (where l.counts_as = 'additional')
+    into included, additional
+    from credits.lots l
+    where l.account_id = available.account_id and l.unit = available.unit and l.open and credits_private.usable(l, at);
+  else
+    select sum(l.available) filter (where l.counts_as = 'included'), sum(l.available) filter (where l.counts_as = 'additional')
+    into included, additional
+    from unnest(lots) l
+    where l.unit = available.unit and credits_private.usable(l, at);
+  end if;
+end
+$$;
+
+-- What stands between an account and a price, and how much could be drawn: the line that a quote shows. The account as it
+-- stands at the instant; lots and pending: where they are not as written, the lots, and what happened until then.
 create or replace function credits_private.assess(
   account credits.accounts, lots credits.lots[], gate credits.gates, price credits_private.price, member_id text,
   at timestamptz, pending credits_private.due_event[] default '{}')
@@ -163,22 +208,12 @@ language plpgsql stable
 as $$
 declare
   line credits.quote_line;
-  lot credits.lots;
-  included numeric := 0;
-  additional numeric := 0;
+  available record := credits_private.available(account.account_id, lots, price.unit, at);
+  included numeric := coalesce(available.included, 0);
+  additional numeric := coalesce(available.additional, 0);
   additional_allowed numeric := credits_private.additional_allowed(account, price.unit, at, pending);
   member_allowed numeric := credits_private.member_allowed(account, member_id, price.unit, at);
 begin
-  foreach lot in array lots loop
-    if lot.unit = price.unit and credits_private.usable(lot, at) then
-      if lot.counts_as = 'included' then
-        included := included + lot.available;
-      else
-        additional := additional + lot.available;
-      end if;
-    end if;
-  end loop;
-
   line.unit := price.unit;
   line.amount := price.amount;
   line.available := round(
@@ -209,39 +244,48 @@ returns credits.quote_line[]
 language plpgsql stable
 as $$
 declare
-  account credits.accounts := credits_private.visible_account(account_id);
-  at timestamptz := credits_private.account_time(account_id);
-  top_ups boolean := credits_private.top_ups_enabled(account_id);
-  member_id text := credits_private.claim('member_id');
+  account credits.accounts;
+  known record;
+  at timestamptz;
   present credits_private.projection;
-  lots credits.lots[];
-  pending credits_private.due_event[] := '{}';
   gate credits.gates;
   prices credits_private.price[];
   price credits_private.price;
-  lines credits.quote_line[] := '{}';
+  lines credits.quote_line[];
 begin
+  if credits_private.caller_is('credits_service') then
+    select a.* into account from credits.accounts a where a.account_id = quote.account_id;
+  end if;
+  if account.account_id is null then
+    account := credits_private.visible_account(account_id);
+  end if;
+  select (select e.occurred_at from credits.entries e where e.account_id = quote.account_id order by e.seq desc limit 1) as last_at,
+    exists (
+      select from credits.gates g where g.rate_card = account.rate_card and g.operation = items[1].operation) as is_gated,
+    coalesce((select t.enabled from credits.top_up_settings t where t.account_id = quote.account_id), false) as top_ups
+  into known;
+  at := greatest(credits_private.now(), known.last_at);
   if account.next_due_at <= at then
     present := credits_private.project(account, at);
     account := present.account;
-    lots := present.lots;
-    pending := present.events;
-  else
-    lots := array(select l from credits.lots l where l.account_id = account.account_id and l.open);
   end if;
-  gate := credits_private.unmet_gate(account, top_ups, items);
+
+  if known.is_gated or cardinality(items) > 1 then
+    gate := credits_private.unmet_gate(account, known.top_ups, items);
+  end if;
   if gate.gate_id is null then
-    prices := credits_private.rate_items(account.rate_card, account.plan, top_ups, items, at);
+    prices := credits_private.rate_items(account.rate_card, account.plan, known.top_ups, items, at);
   else
     begin
-      prices := credits_private.rate_items(account.rate_card, account.plan, top_ups, items, at);
+      prices := credits_private.rate_items(account.rate_card, account.plan, known.top_ups, items, at);
     exception when sqlstate 'PC422' then
       -- There may be no price for those who do not pass the gate: then the gate is the answer.
       perform credits_private.refuse_gate(account, gate);
     end;
   end if;
   foreach price in array prices loop
-    lines := lines || credits_private.assess(account, lots, gate, price, member_id, at, pending);
+    lines := lines || credits_private.assess(
+      account, present.lots, gate, price, credits_private.claim('member_id'), at, present.events);
   end loop;
   return lines;
 end
@@ -253,8 +297,12 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
+declare
+  line credits.quote_line;
 begin
-  return query select * from unnest(credits_private.quote(account_id, items));
+  foreach line in array credits_private.quote(account_id, items) loop
+    return next line;
+  end loop;
 end
 $$;
 comment on function credits.quote_items(text, credits.item[]) is
@@ -266,8 +314,12 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
+declare
+  line credits.quote_line;
 begin
-  return query select * from unnest(credits_private.quote(account_id, array[credits.item(operation, usage)]));
+  foreach line in array credits_private.quote(account_id, array[credits.item(operation, usage)]) loop
+    return next line;
+  end loop;
 end
 $$;
 comment on function credits.quote(text, text, jsonb) is

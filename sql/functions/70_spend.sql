@@ -5,16 +5,22 @@
 -- What a statement costs is mostly its setting up, and an index's one row is the cheapest: so this path asks many small
 -- questions rather than a few large ones. sql/README.md says what was measured.
 
--- The labels and keys that a caller may give. PC422.
+-- The labels and keys that a caller may give; null is none.
+create or replace function credits_private.fits(label text)
+returns boolean
+language sql immutable
+return label is null or length(label) between 1 and 255;
+
+-- PC422.
 create or replace function credits_private.check_labels(idempotency_key text, member_id text)
 returns void
 language plpgsql immutable
 as $$
 begin
-  if length(idempotency_key) not between 1 and 255 then
+  if not credits_private.fits(idempotency_key) then
     perform credits_private.fail_invalid('idempotency_key', 'length', 'Give 1 to 255 characters, or null.');
   end if;
-  if length(member_id) not between 1 and 255 then
+  if not credits_private.fits(member_id) then
     perform credits_private.fail_invalid('member_id', 'length', 'Give 1 to 255 characters, or null.');
   end if;
 end
@@ -47,25 +53,6 @@ begin
 end
 $$;
 
--- Keys are one namespace per account, over all functions that take one. Called under the account's lock.
-create or replace function credits_private.key_is_new(account_id text, idempotency_key text)
-returns boolean
-language plpgsql stable
-as $$
-begin
-  return not (
-    exists (
-      select from credits.entries e
-      where e.account_id = key_is_new.account_id and e.idempotency_key = key_is_new.idempotency_key)
-    or exists (
-      select from credits.holds h
-      where h.account_id = key_is_new.account_id and h.idempotency_key = key_is_new.idempotency_key)
-    or exists (
-      select from credits.purchases p
-      where p.account_id = key_is_new.account_id and p.idempotency_key = key_is_new.idempotency_key));
-end
-$$;
-
 -- original: what the key was used for. PC409.
 create or replace function credits_private.fail_key_reused(idempotency_key text, original jsonb)
 returns void
@@ -77,25 +64,23 @@ begin
 end
 $$;
 
--- Refuses a key that another family of functions has used: a family finds its own before it asks. PC409.
+-- Refuses a key that another family of functions has used: a family finds its own before it asks. Called under the account's
+-- lock. PC409.
 create or replace function credits_private.check_key_is_new(account_id text, idempotency_key text)
 returns void
 language plpgsql stable
 as $$
+declare
+  original jsonb;
 begin
-  if credits_private.key_is_new(account_id, idempotency_key) then
-    return;
+  select jsonb_strip_nulls(jsonb_build_object('kind', k.kind, 'seq', k.seq, 'hold_id', k.hold_id, 'purchase_id', k.purchase_id))
+  into original
+  from credits_private.used_keys k
+  where k.account_id = check_key_is_new.account_id and k.idempotency_key = check_key_is_new.idempotency_key
+  limit 1;
+  if found then
+    perform credits_private.fail_key_reused(idempotency_key, original);
   end if;
-  perform credits_private.fail_key_reused(idempotency_key, (
-    select jsonb_build_object('kind', e.kind, 'seq', e.seq) from credits.entries e
-    where e.account_id = check_key_is_new.account_id and e.idempotency_key = check_key_is_new.idempotency_key
-    union all
-    select jsonb_build_object('kind', 'hold', 'hold_id', h.hold_id) from credits.holds h
-    where h.account_id = check_key_is_new.account_id and h.idempotency_key = check_key_is_new.idempotency_key
-    union all
-    select jsonb_build_object('kind', 'purchase', 'purchase_id', p.purchase_id) from credits.purchases p
-    where p.account_id = check_key_is_new.account_id and p.idempotency_key = check_key_is_new.idempotency_key
-    limit 1));
 end
 $$;
 
@@ -179,13 +164,9 @@ returns credits_private.price[]
 language plpgsql stable
 as $$
 declare
-  gate credits.gates;
   prices credits_private.price[];
 begin
-  gate := credits_private.unmet_gate(account, top_ups, items);
-  if gate.gate_id is not null then
-    perform credits_private.refuse_gate(account, gate);
-  end if;
+  perform credits_private.check_gates(account, top_ups, items);
   prices := credits_private.rate_items(account.rate_card, account.plan, top_ups, items, at);
   if max_amount is not null then
     perform credits_private.check_max_amount(max_amount, prices);
@@ -202,24 +183,34 @@ returns credits_private.slice[]
 language plpgsql stable
 as $$
 declare
-  lots credits.lots[] := array(
-    select l from credits.lots l where l.account_id = account.account_id and l.unit = price.unit and l.open);
+  additional_allowed numeric := credits_private.additional_allowed(account, price.unit, at);
+  first_lot credits_private.slice;
+  lots credits.lots[];
   slices credits_private.slice[];
   slice credits_private.slice;
-  additional_allowed numeric;
-  missing numeric := price.amount;
+  missing numeric;
 begin
-  if not account.additional_enabled or account.additional_period_limit is not null then
-    additional_allowed := credits_private.additional_allowed(account, price.unit, at);
+  if price.amount > 0 and additional_allowed is null then
+    -- Mostly the first lot has enough.
+    select l.lot_id, l.counts_as, l.available, 0 into first_lot
+    from credits.lots l
+    where l.account_id = account.account_id and l.unit = price.unit and l.open and l.available > 0
+      and credits_private.usable(l, at)
+    order by credits_private.draw_place(l)
+    limit 1;
   end if;
-  slices := credits_private.draw(lots, price.unit, price.amount, at, additional_allowed);
-  foreach slice in array slices loop
-    missing := missing - slice.spent;
-  end loop;
-  if missing > 0
-    or (member_id is not null and price.amount > credits_private.member_allowed(account, member_id, price.unit, at)) then
+  if first_lot.spent >= price.amount then
+    first_lot.spent := price.amount;
+    slices := array[first_lot];
+  else
+    slices := credits_private.draw(
+      array(select l from credits.lots l where l.account_id = account.account_id and l.unit = price.unit and l.open),
+      price.unit, price.amount, at, additional_allowed);
+    missing := price.amount - (select coalesce(sum(s.spent), 0) from unnest(slices) s);
+  end if;
+  if missing > 0 or price.amount > credits_private.member_allowed(account, member_id, price.unit, at) then
     perform credits_private.refuse(
-      account, credits_private.assess(account, lots, null, price, member_id, at), member_id);
+      account, credits_private.assess(account, null, null, price, member_id, at), member_id);
   end if;
   return slices;
 end
@@ -231,40 +222,72 @@ returns credits.entries[]
 language plpgsql volatile
 as $$
 declare
+  operation text := items[1].operation;
+  usage jsonb := items[1].usage;
   account credits.accounts;
+  last record;
   at timestamptz;
-  request record;
-  entries credits.entries[];
-  entry credits.entries;
-  top_ups boolean;
+  prices credits_private.price[];
   price credits_private.price;
+  entries credits.entries[];
 begin
-  perform credits_private.check_labels(idempotency_key, member_id);
-  request := credits_private.logged(items);
-  account := credits_private.lock_account(account_id);
-  if idempotency_key is not null then
-    entries := credits_private.earlier_charge(account_id, idempotency_key, request.operation, request.usage, member_id);
+  if not (credits_private.fits(idempotency_key) and credits_private.fits(member_id)) then
+    perform credits_private.check_labels(idempotency_key, member_id);
+  end if;
+  if cardinality(items) <> 1 or jsonb_typeof(usage) <> 'object' then
+    select l.operation, l.usage into operation, usage from credits_private.logged(items) l;
+  end if;
+
+  -- As lock_account() does, which is for what is out of the ordinary.
+  select a.* into account from credits.accounts a where a.account_id = charge.account_id for no key update;
+  if not found or account.watched_until is not null then
+    account := credits_private.lock_account(account_id);
+  end if;
+
+  -- What there is to know under the lock, at once: the end of the log, and what most spends have nothing of.
+  select e.seq, e.unit, e.balance_after, e.occurred_at,
+    exists (
+      select from credits_private.used_keys k
+      where k.account_id = e.account_id and k.idempotency_key = charge.idempotency_key) as key_is_used,
+    exists (
+      select from credits.gates g where g.rate_card = account.rate_card and g.operation = items[1].operation) as is_gated,
+    coalesce((select t.enabled from credits.top_up_settings t where t.account_id = e.account_id), false) as top_ups
+  into last
+  from credits.entries e
+  where e.account_id = charge.account_id
+  order by e.seq desc
+  limit 1;
+  if not found then
+    last.top_ups := credits_private.top_ups_enabled(account_id);
+  end if;
+  if last.key_is_used is not false then
+    entries := credits_private.earlier_charge(account_id, idempotency_key, operation, usage, member_id);
     if entries <> '{}' then
       return entries;
     end if;
   end if;
 
-  at := credits_private.account_time(account_id);
+  at := greatest(credits_private.now(), last.occurred_at);
   if account.next_due_at <= at then
     account := credits_private.settled(account, at);
+    last.seq := null;
   end if;
-  top_ups := credits_private.top_ups_enabled(account_id);
-  foreach price in array credits_private.price_job(account, top_ups, items, max_amount, at) loop
-    entry := credits_private.new_entry(account_id, price.unit, 'usage', at);
-    entry.operation := request.operation;
-    entry.usage := request.usage;
-    entry.member_id := member_id;
-    entry.breakdown := price.breakdown;
-    entry.idempotency_key := idempotency_key;
-    entry.metadata := metadata;
-    entries := entries || credits_private.post(entry, credits_private.draw_price(account, price, member_id, at));
+  if last.is_gated is not false or cardinality(items) > 1 then
+    perform credits_private.check_gates(account, last.top_ups, items);
+  end if;
+  prices := credits_private.rate_items(account.rate_card, account.plan, last.top_ups, items, at);
+  if max_amount is not null then
+    perform credits_private.check_max_amount(max_amount, prices);
+  end if;
+
+  foreach price in array prices loop
+    entries := entries || credits_private.post(account_id, price.unit, 'usage', at,
+      credits_private.draw_price(account, price, member_id, at), operation => operation, usage => usage,
+      breakdown => price.breakdown, member_id => member_id, idempotency_key => idempotency_key, metadata => metadata,
+      last_seq => last.seq, balance => case when last.unit = price.unit then last.balance_after end);
+    last.seq := null;
   end loop;
-  if top_ups then
+  if last.top_ups then
     perform credits_private.top_up_if_low(account, at);
   end if;
   return entries;
@@ -281,9 +304,6 @@ as $$
 declare
   entries credits.entries[];
 begin
-  if credits_private.key_is_new(account_id, idempotency_key) then
-    return '{}';
-  end if;
   entries := array(
     select e from credits.entries e
     where e.account_id = earlier_charge.account_id and e.idempotency_key = earlier_charge.idempotency_key
@@ -324,10 +344,17 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
+declare
+  entry credits.entries;
 begin
-  perform credits_private.check_service();
-  return query select * from unnest(credits_private.charge(
-    account_id, array[credits.item(operation, usage)], idempotency_key, member_id, max_amount, metadata));
+  if not credits_private.caller_is('credits_service') then
+    perform credits_private.check_service();
+  end if;
+  foreach entry in array credits_private.charge(
+    account_id, array[credits.item(operation, usage)], idempotency_key, member_id, max_amount, metadata)
+  loop
+    return next entry;
+  end loop;
 end
 $$;
 comment on function credits.spend(text, text, jsonb, text, text, numeric, jsonb) is

@@ -281,7 +281,6 @@ declare
   capture_request jsonb;
   price credits_private.price;
   slices credits_private.slice[];
-  entry credits.entries;
 begin
   present := credits_private.begin_writing(account_id);
   account := present.account;
@@ -340,14 +339,10 @@ begin
     update credits.holds h set captured = price.amount
     where h.account_id = capture.account_id and h.hold_id = capture.hold_id and h.unit = price.unit;
 
-    entry := credits_private.new_entry(account_id, price.unit, 'usage', at);
-    entry.operation := request.operation;
-    entry.usage := request.usage;
-    entry.member_id := held.member_id;
-    entry.breakdown := price.breakdown;
-    entry.hold_id := hold_id;
-    entry.metadata := case when held.status = 'expired' then coalesce(held.metadata, '{}') || '{"late": true}' else held.metadata end;
-    return next credits_private.post(entry, slices);
+    return next credits_private.post(account_id, price.unit, 'usage', at, slices,
+      operation => request.operation, usage => request.usage, breakdown => price.breakdown, member_id => held.member_id,
+      metadata => case when held.status = 'expired' then coalesce(held.metadata, '{}') || '{"late": true}' else held.metadata end,
+      hold_id => hold_id);
   end loop;
   if exists (
     select from credits.holds h

@@ -17,7 +17,6 @@ declare
   lapsed record;
   lot credits.lots;
   new_lots credits.lots[] := '{}';
-  entry credits.entries;
 begin
   perform credits_private.check_service();
   perform credits_private.check_labels(idempotency_key, null);
@@ -92,13 +91,9 @@ begin
       order by s.ordinality);
   end if;
 
-  entry := credits_private.new_entry(account_id, charge.unit, 'refund', present.at);
-  entry.operation := charge.operation;
-  entry.member_id := charge.member_id;
-  entry.idempotency_key := idempotency_key;
-  entry.refunds_seq := seq;
-  entry.reason := reason;
-  return next credits_private.post(entry, slices, new_lots);
+  return next credits_private.post(account_id, charge.unit, 'refund', present.at, slices, new_lots,
+    operation => charge.operation, member_id => charge.member_id, idempotency_key => idempotency_key, refunds_seq => seq,
+    reason => reason);
   perform credits_private.look_ahead(account_id);
   perform credits_private.let_lapse(account_id, present.at);
 end
@@ -144,16 +139,9 @@ comment on function credits.revoke(text, bigint, numeric, text) is
 create or replace function credits_private.take_back(
   lot credits.lots, amount numeric, at timestamptz, reason text, purchase_id bigint)
 returns credits.entries
-language plpgsql volatile
-as $$
-declare
-  entry credits.entries := credits_private.new_entry(lot.account_id, lot.unit, 'revocation', at);
-begin
-  entry.reason := reason;
-  entry.purchase_id := purchase_id;
-  return credits_private.post(entry, array[(lot.lot_id, lot.counts_as, 0, amount)::credits_private.slice]);
-end
-$$;
+language sql volatile
+return credits_private.post(lot.account_id, lot.unit, 'revocation', at,
+  array[(lot.lot_id, lot.counts_as, 0, amount)::credits_private.slice], purchase_id => purchase_id, reason => reason);
 
 -- Takes back what has returned to the lot of a reversed purchase, which is then that much less short.
 create or replace function credits_private.take_back_returned(account_id text, event credits_private.due_event)

@@ -28,12 +28,9 @@ returns credits.lots
 language plpgsql volatile
 as $$
 declare
-  entry credits.entries := credits_private.new_entry(lot.account_id, lot.unit, kind, lot.starts_at);
+  entry credits.entries := credits_private.post(lot.account_id, lot.unit, kind, lot.starts_at, '{}', array[lot],
+    idempotency_key => idempotency_key, purchase_id => lot.purchase_id, reason => lot.reason);
 begin
-  entry.idempotency_key := idempotency_key;
-  entry.purchase_id := lot.purchase_id;
-  entry.reason := lot.reason;
-  entry := credits_private.post(entry, '{}', array[lot]);
   if lot.expires_at is not null then
     perform credits_private.look_ahead(lot.account_id);
   end if;

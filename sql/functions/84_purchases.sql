@@ -246,7 +246,6 @@ declare
   more numeric := (reversed_amount - reinstated_amount) - (purchase.reversed_amount - purchase.reinstated_amount);
   lot credits.lots;
   moved numeric;
-  entry credits.entries;
 begin
   -- Before settlement nothing was granted, and nothing is short.
   select l.* into lot from credits.lots l
@@ -260,10 +259,9 @@ begin
   elsif found and more < 0 then
     moved := greatest(-more - purchase.shortfall, 0);
     if moved > 0 then
-      entry := credits_private.new_entry(lot.account_id, lot.unit, lot.source, at);
-      entry.reason := reason;
-      entry.purchase_id := purchase.purchase_id;
-      perform credits_private.post(entry, array[(lot.lot_id, lot.counts_as, 0, -moved)::credits_private.slice]);
+      perform credits_private.post(lot.account_id, lot.unit, lot.source, at,
+        array[(lot.lot_id, lot.counts_as, 0, -moved)::credits_private.slice], purchase_id => purchase.purchase_id,
+        reason => reason);
     end if;
     purchase.shortfall := purchase.shortfall + more + moved;
   end if;

@@ -22,6 +22,7 @@ create table credits.units (
   main boolean not null default false,
   constraint units_pkey primary key (rate_card, unit),
   constraint units_rate_card_fkey foreign key (rate_card) references credits.rate_cards,
+  constraint units_as_rates_copy_them unique (rate_card, unit, scale, rounding),
   constraint unit_scale_is_0_to_6 check (scale between 0 and 6),
   constraint unit_rounding_is_known check (rounding in ('half_up', 'up', 'down'))
 );
@@ -40,8 +41,6 @@ create table credits.operations (
   category text not null,
   name text not null,
   description text,
-  component_count int not null default 0,
-  multiplier_count int not null default 0,
   retired_at timestamptz,
   constraint operations_pkey primary key (rate_card, operation),
   constraint operations_rate_card_fkey foreign key (rate_card) references credits.rate_cards
@@ -52,8 +51,6 @@ comment on column credits.operations.operation is 'Key of the operation, such as
 comment on column credits.operations.category is 'The heading it stands under on the rate card.';
 comment on column credits.operations.name is 'Its name for people.';
 comment on column credits.operations.description is 'What it does, and which usage it takes.';
-comment on column credits.operations.component_count is 'How many components its rates have ever had. Loading a catalog keeps both counts; rating skips what is not there.';
-comment on column credits.operations.multiplier_count is 'How many multipliers it has ever had.';
 comment on column credits.operations.retired_at is 'When the catalog stopped listing it; kept for the log''s sake.';
 
 create table credits.card_rates (
@@ -76,9 +73,14 @@ create table credits.card_rates (
   valid_from timestamptz not null default '-infinity',
   valid_until timestamptz not null default 'infinity',
   specificity int not null generated always as (jsonb_array_length(jsonb_path_query_array(match, '$.keyvalue()'))) stored,
+  scale smallint not null,
+  rounding text not null,
+  component_count int not null default 0,
+  multiplier_group_count int not null default 0,
   constraint card_rates_pkey primary key (rate_id),
   constraint card_rates_operation_fkey foreign key (rate_card, operation) references credits.operations,
-  constraint card_rates_unit_fkey foreign key (rate_card, unit) references credits.units,
+  constraint card_rates_unit_fkey foreign key (rate_card, unit, scale, rounding)
+    references credits.units (rate_card, unit, scale, rounding) on update cascade,
   constraint rate_component_has_a_name check (component <> ''),
   constraint rate_match_is_an_object check (jsonb_typeof(match) = 'object'),
   constraint rate_has_a_price_or_tiers check (num_nonnulls(price, tiers) = 1),
@@ -95,8 +97,8 @@ create table credits.card_rates (
   constraint rates_alike_do_not_overlap_in_time exclude using gist (
     rate_card with =, operation with =, component with =, (match::text) with =, tstzrange(valid_from, valid_until) with &&)
 );
-create index card_rates_by_operation on credits.card_rates (rate_card, operation);
-create index card_rates_by_unit on credits.card_rates (rate_card, unit);
+create index card_rates_as_they_are_matched on credits.card_rates (rate_card, operation, component, specificity desc);
+create index card_rates_by_unit on credits.card_rates (rate_card, unit, scale, rounding);
 comment on table credits.card_rates is
   'Every rate of every card with the time it holds: a price change ends one row and starts another. credits.rates() lists those that apply now.';
 comment on column credits.card_rates.rate_id is 'Names this rate in an entry''s breakdown, for years.';
@@ -118,6 +120,10 @@ comment on column credits.card_rates.source is 'Where the figure comes from; beg
 comment on column credits.card_rates.valid_from is 'Applies from this instant.';
 comment on column credits.card_rates.valid_until is 'Applies until just before this instant.';
 comment on column credits.card_rates.specificity is 'How many attributes it matches on: more of them win.';
+comment on column credits.card_rates.scale is 'The unit''s, copied so that pricing a job reads no more than its rates.';
+comment on column credits.card_rates.rounding is 'The unit''s, copied likewise.';
+comment on column credits.card_rates.component_count is 'How many components the operation''s rates have ever had. Loading a catalog keeps both counts; rating looks no further.';
+comment on column credits.card_rates.multiplier_group_count is 'How many groups the operation''s multipliers have ever had.';
 
 create table credits.card_multipliers (
   multiplier_id bigint generated always as identity,
@@ -140,7 +146,8 @@ create table credits.card_multipliers (
     rate_card with =, operation with =, multiplier_group with =, coalesce(component, '') with =, (match::text) with =,
     tstzrange(valid_from, valid_until) with &&)
 );
-create index card_multipliers_by_operation on credits.card_multipliers (rate_card, operation);
+create index card_multipliers_as_they_are_matched
+  on credits.card_multipliers (rate_card, operation, multiplier_group, (component is null), specificity desc);
 comment on table credits.card_multipliers is
   'Factors on an operation''s price. In each group the most specific match applies; the groups multiply; no match is 1.';
 comment on column credits.card_multipliers.multiplier_id is 'Key.';

@@ -90,7 +90,7 @@ create table credits.entries (
   constraint entries_hold_fkey foreign key (account_id, hold_id, unit) references credits.holds,
   constraint entries_purchase_fkey foreign key (account_id, purchase_id) references credits.purchases,
   constraint entries_refunds_fkey foreign key (account_id, refunds_seq) references credits.entries,
-  constraint entry_amount_is_the_sum_of_its_buckets check (amount = included + additional and seq > 0)
+  constraint entry_amount_is_the_sum_of_its_buckets check (amount = included + additional)
 );
 create unique index entries_idempotency_key on credits.entries (account_id, idempotency_key, unit)
   where idempotency_key is not null;
@@ -130,8 +130,7 @@ create table credits.postings (
   spent credits.amount not null,
   forfeited credits.amount not null,
   constraint postings_pkey primary key (account_id, seq, ordinal),
-  constraint postings_explain_the_lot unique (account_id, lot_id, version, granted, spent, forfeited),
-  constraint postings_entry_fkey foreign key (account_id, seq) references credits.entries
+  constraint postings_explain_the_lot unique (account_id, lot_id, version, granted, spent, forfeited)
 );
 comment on table credits.postings is 'What an entry did to a lot, and the lot''s figures after it; append-only.';
 comment on column credits.postings.account_id is 'Whose entry and lot they are.';
@@ -187,3 +186,15 @@ comment on column credits.promotion_claims.promotion is 'The promotion.';
 comment on column credits.promotion_claims.claimant is 'A verified e-mail address or another id of a person, in lower case.';
 comment on column credits.promotion_claims.account_id is 'The account that got the credits.';
 comment on column credits.promotion_claims.claimed_at is 'When.';
+
+-- Keys are one namespace per account, over all functions that take one.
+create view credits_private.used_keys as
+select e.account_id, e.idempotency_key, e.kind::text as kind, e.seq, null::bigint as hold_id, null::bigint as purchase_id
+from credits.entries e where e.idempotency_key is not null
+union all
+select h.account_id, h.idempotency_key, 'hold', null, h.hold_id, null
+from credits.holds h where h.idempotency_key is not null
+union all
+select p.account_id, p.idempotency_key, 'purchase', null, null, p.purchase_id
+from credits.purchases p where p.idempotency_key is not null;
+comment on view credits_private.used_keys is 'The idempotency keys of each account, and what they were used for.';

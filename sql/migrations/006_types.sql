@@ -92,8 +92,10 @@ create type credits_private.draw_place as (
 create type credits_private.priced_job as (
   rate_card text, plan text, top_ups boolean, operation text, usage jsonb, prices credits_private.price[]);
 
--- What one component of an item comes to: a fraction, as the breakdown shows it, and its line there.
-create type credits_private.charge as (unit text, numerator numeric, denominator numeric, shown numeric, line jsonb);
+-- What one component of an item comes to, or all of them in one unit: a fraction, as the breakdown shows it, and the lines there.
+-- scale and rounding are the unit's.
+create type credits_private.charge as (
+  unit text, scale int, rounding text, numerator numeric, denominator numeric, shown numeric, lines jsonb);
 
 -- What an entry does to a lot: how much more of it is spent or forfeited. counts_as is the lot's.
 create type credits_private.slice as (lot_id bigint, counts_as text, spent numeric, forfeited numeric);

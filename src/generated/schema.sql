@@ -147,10 +147,12 @@ create type credits.violation as (
 
 create type credits_private.charge as (
   unit text,
+  scale integer,
+  rounding text,
   numerator numeric,
   denominator numeric,
   shown numeric,
-  line jsonb
+  lines jsonb
 );
 
 create type credits_private.draw_place as (
@@ -290,7 +292,7 @@ create table credits.card_multipliers (
   constraint multiplier_validity_is_in_order CHECK ((valid_from <= valid_until)),
   constraint card_multipliers_operation_fkey FOREIGN KEY (rate_card, operation) REFERENCES credits.operations(rate_card, operation)
 );
-CREATE INDEX card_multipliers_by_operation ON credits.card_multipliers USING btree (rate_card, operation);
+CREATE INDEX card_multipliers_as_they_are_matched ON credits.card_multipliers USING btree (rate_card, operation, multiplier_group, ((component IS NULL)), specificity DESC);
 alter table credits.card_multipliers owner to credits_owner;
 grant select on credits.card_multipliers to credits_analyst;
 grant select on credits.card_multipliers to credits_engine;
@@ -317,6 +319,10 @@ create table credits.card_rates (
   valid_from timestamp with time zone not null default '-infinity'::timestamp with time zone,
   valid_until timestamp with time zone not null default 'infinity'::timestamp with time zone,
   specificity integer not null generated always as (jsonb_array_length(jsonb_path_query_array(match, '$.keyvalue()'::jsonpath))) stored,
+  scale smallint not null,
+  rounding text not null,
+  component_count integer not null default 0,
+  multiplier_group_count integer not null default 0,
   constraint card_rates_pkey PRIMARY KEY (rate_id),
   constraint rates_alike_do_not_overlap_in_time EXCLUDE USING gist (rate_card WITH =, operation WITH =, component WITH =, ((match)::text) WITH =, tstzrange(valid_from, valid_until) WITH &&),
   constraint rate_charges_are_in_order CHECK ((minimum_charge <= maximum_charge)),
@@ -332,10 +338,10 @@ create table credits.card_rates (
   constraint rate_quantity_rounding_is_known CHECK ((quantity_rounding = ANY (ARRAY['exact'::text, 'up'::text]))),
   constraint rate_validity_is_in_order CHECK ((valid_from <= valid_until)),
   constraint card_rates_operation_fkey FOREIGN KEY (rate_card, operation) REFERENCES credits.operations(rate_card, operation),
-  constraint card_rates_unit_fkey FOREIGN KEY (rate_card, unit) REFERENCES credits.units(rate_card, unit)
+  constraint card_rates_unit_fkey FOREIGN KEY (rate_card, unit, scale, rounding) REFERENCES credits.units(rate_card, unit, scale, rounding) ON UPDATE CASCADE
 );
-CREATE INDEX card_rates_by_operation ON credits.card_rates USING btree (rate_card, operation);
-CREATE INDEX card_rates_by_unit ON credits.card_rates USING btree (rate_card, unit);
+CREATE INDEX card_rates_as_they_are_matched ON credits.card_rates USING btree (rate_card, operation, component, specificity DESC);
+CREATE INDEX card_rates_by_unit ON credits.card_rates USING btree (rate_card, unit, scale, rounding);
 alter table credits.card_rates owner to credits_owner;
 grant select on credits.card_rates to credits_analyst;
 grant select on credits.card_rates to credits_engine;
@@ -364,7 +370,7 @@ create table credits.entries (
   recorded_at timestamp with time zone not null,
   metadata jsonb,
   constraint entries_pkey PRIMARY KEY (account_id, seq),
-  constraint entry_amount_is_the_sum_of_its_buckets CHECK ((((amount)::numeric = ((included)::numeric + (additional)::numeric)) AND (seq > 0))),
+  constraint entry_amount_is_the_sum_of_its_buckets CHECK (((amount)::numeric = ((included)::numeric + (additional)::numeric))),
   constraint entries_hold_fkey FOREIGN KEY (account_id, hold_id, unit) REFERENCES credits.holds(account_id, hold_id, unit),
   constraint entries_purchase_fkey FOREIGN KEY (account_id, purchase_id) REFERENCES credits.purchases(account_id, purchase_id),
   constraint entries_refunds_fkey FOREIGN KEY (account_id, refunds_seq) REFERENCES credits.entries(account_id, seq)
@@ -587,8 +593,6 @@ create table credits.operations (
   category text not null,
   name text not null,
   description text,
-  component_count integer not null default 0,
-  multiplier_count integer not null default 0,
   retired_at timestamp with time zone,
   constraint operations_pkey PRIMARY KEY (rate_card, operation),
   constraint operations_rate_card_fkey FOREIGN KEY (rate_card) REFERENCES credits.rate_cards(rate_card)
@@ -749,8 +753,7 @@ create table credits.postings (
   spent credits.amount not null,
   forfeited credits.amount not null,
   constraint postings_pkey PRIMARY KEY (account_id, seq, ordinal),
-  constraint postings_explain_the_lot UNIQUE (account_id, lot_id, version, granted, spent, forfeited),
-  constraint postings_entry_fkey FOREIGN KEY (account_id, seq) REFERENCES credits.entries(account_id, seq)
+  constraint postings_explain_the_lot UNIQUE (account_id, lot_id, version, granted, spent, forfeited)
 );
 alter table credits.postings owner to credits_owner;
 alter table credits.postings enable row level security;
@@ -909,6 +912,7 @@ create table credits.units (
   rounding text not null default 'half_up'::text,
   main boolean not null default false,
   constraint units_pkey PRIMARY KEY (rate_card, unit),
+  constraint units_as_rates_copy_them UNIQUE (rate_card, unit, scale, rounding),
   constraint unit_rounding_is_known CHECK ((rounding = ANY (ARRAY['half_up'::text, 'up'::text, 'down'::text]))),
   constraint unit_scale_is_0_to_6 CHECK (((scale >= 0) AND (scale <= 6))),
   constraint units_rate_card_fkey FOREIGN KEY (rate_card) REFERENCES credits.rate_cards(rate_card)
@@ -922,6 +926,36 @@ grant select on credits.units to credits_service;
 
 
 -- ---- views
+
+create view credits_private.used_keys as
+ SELECT e.account_id,
+    e.idempotency_key,
+    (e.kind)::text AS kind,
+    e.seq,
+    NULL::bigint AS hold_id,
+    NULL::bigint AS purchase_id
+   FROM credits.entries e
+  WHERE (e.idempotency_key IS NOT NULL)
+UNION ALL
+ SELECT h.account_id,
+    h.idempotency_key,
+    'hold'::text AS kind,
+    NULL::bigint AS seq,
+    h.hold_id,
+    NULL::bigint AS purchase_id
+   FROM credits.holds h
+  WHERE (h.idempotency_key IS NOT NULL)
+UNION ALL
+ SELECT p.account_id,
+    p.idempotency_key,
+    'purchase'::text AS kind,
+    NULL::bigint AS seq,
+    NULL::bigint AS hold_id,
+    p.purchase_id
+   FROM credits.purchases p
+  WHERE (p.idempotency_key IS NOT NULL);
+alter view credits_private.used_keys owner to credits_owner;
+grant select on credits_private.used_keys to credits_engine;
 
 create view credits_private.violations as
  SELECT e.account_id,
@@ -950,6 +984,14 @@ UNION ALL
   WHERE (NOT (EXISTS ( SELECT
            FROM credits.accounts a
           WHERE (a.account_id = e.account_id))))
+UNION ALL
+ SELECT p.account_id,
+    'posting_of_no_entry'::text AS rule,
+    jsonb_build_object('seq', p.seq, 'lot_id', p.lot_id) AS detail
+   FROM credits.postings p
+  WHERE (NOT (EXISTS ( SELECT
+           FROM credits.entries e
+          WHERE ((e.account_id = p.account_id) AND (e.seq = p.seq)))))
 UNION ALL
  SELECT p.account_id,
     'posting_of_no_lot'::text AS rule,
@@ -1594,7 +1636,7 @@ grant execute on function credits_private.add_purchase to credits_owner;
 
 function credits_private.additional_allowed(account credits.accounts, unit text, at timestamp with time zone, pending credits_private.due_event[] DEFAULT '{}'::credits_private.due_event[])
   returns numeric
-  language plpgsql stable owner credits_engine
+  language sql stable owner credits_engine
 grant execute on function credits_private.additional_allowed to credits_owner;
 
 function credits_private.after_plain_boundary(accounts credits.accounts[], at timestamp with time zone)
@@ -1611,6 +1653,11 @@ function credits_private.assess(account credits.accounts, lots credits.lots[], g
   returns credits.quote_line
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.assess to credits_owner;
+
+function credits_private.available(account_id text, lots credits.lots[], unit text, at timestamp with time zone, OUT included numeric, OUT additional numeric)
+  returns record
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.available to credits_owner;
 
 function credits_private.begin_catalog(rate_card text, name text, source text DEFAULT NULL::text)
   returns void
@@ -1667,7 +1714,7 @@ function credits_private.charge_together(requests credits.spend_request[], accou
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.charge_together to credits_owner;
 
-function credits_private.charged_quantity(rate credits.card_rates, usage jsonb)
+function credits_private.charged_quantity(item credits.item, measure text, minimum_quantity numeric, per numeric, quantity_rounding text)
   returns numeric
   language plpgsql immutable owner credits_engine
 grant execute on function credits_private.charged_quantity to credits_owner;
@@ -1715,10 +1762,20 @@ function credits_private.check_catalog()
   language plpgsql volatile owner postgres
 grant execute on function credits_private.check_catalog to credits_owner;
 
+function credits_private.check_components(rate_card text, item credits.item, facts jsonb, known jsonb, at timestamp with time zone)
+  returns void
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.check_components to credits_owner;
+
 function credits_private.check_day_price(price numeric)
   returns void
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.check_day_price to credits_owner;
+
+function credits_private.check_gates(account credits.accounts, top_ups boolean, items credits.item[])
+  returns void
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.check_gates to credits_owner;
 
 function credits_private.check_key_is_new(account_id text, idempotency_key text)
   returns void
@@ -1782,6 +1839,11 @@ function credits_private.compare_allowances(present_plan text, new_plan text)
   returns text
   language sql stable owner credits_engine
 grant execute on function credits_private.compare_allowances to credits_owner;
+
+function credits_private.count_rules(card text)
+  returns void
+  language sql volatile owner credits_engine
+grant execute on function credits_private.count_rules to credits_owner;
 
 function credits_private.draw(lots credits.lots[], unit text, amount numeric, at timestamp with time zone, additional_allowed numeric)
   returns credits_private.slice[]
@@ -1873,6 +1935,11 @@ function credits_private.first_seq_since(account_id text, instant timestamp with
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.first_seq_since to credits_owner;
 
+function credits_private.fits(label text)
+  returns boolean
+  language sql immutable owner credits_engine
+grant execute on function credits_private.fits to credits_owner;
+
 function credits_private.following_period(plan credits.plans, previous_anchor timestamp with time zone, ends_at timestamp with time zone, OUT anchor timestamp with time zone, OUT n integer)
   returns record
   language plpgsql stable owner credits_engine
@@ -1882,6 +1949,11 @@ function credits_private.granted_in_period(account_id text, plan credits.plans, 
   returns jsonb
   language sql stable owner credits_engine
 grant execute on function credits_private.granted_in_period to credits_owner;
+
+function credits_private.has_more_text(usage jsonb, known jsonb)
+  returns boolean
+  language plpgsql immutable owner credits_engine
+grant execute on function credits_private.has_more_text to credits_owner;
 
 function credits_private.have_same_periods(one credits.plans, other credits.plans)
   returns boolean
@@ -1908,15 +1980,15 @@ function credits_private.is_paid(plan text)
   language sql stable owner credits_engine
 grant execute on function credits_private.is_paid to credits_owner;
 
+function credits_private.item_count(item credits.item)
+  returns numeric
+  language plpgsql immutable owner credits_engine
+grant execute on function credits_private.item_count to credits_owner;
+
 function credits_private.items(items credits.item[])
   returns credits.item[]
   language sql immutable owner credits_engine
 grant execute on function credits_private.items to credits_owner;
-
-function credits_private.key_is_new(account_id text, idempotency_key text)
-  returns boolean
-  language plpgsql stable owner credits_engine
-grant execute on function credits_private.key_is_new to credits_owner;
 
 function credits_private.lapses(lots credits.lots[], at timestamp with time zone, before credits_private.due_event[] DEFAULT '{}'::credits_private.due_event[])
   returns credits_private.due_event[]
@@ -1928,10 +2000,25 @@ function credits_private.leave_plan(account credits.accounts, cancelled boolean,
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.leave_plan to credits_owner;
 
+function credits_private.left_of_cap(account credits.accounts, member_id text, unit text, at timestamp with time zone)
+  returns numeric
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.left_of_cap to credits_owner;
+
+function credits_private.left_of_period_limit(account credits.accounts, unit text, at timestamp with time zone, pending credits_private.due_event[])
+  returns numeric
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.left_of_period_limit to credits_owner;
+
 function credits_private.let_lapse(account_id text, at timestamp with time zone)
   returns void
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.let_lapse to credits_owner;
+
+function credits_private.limited_charge(priced numeric, tiers jsonb, quantity numeric, factor numeric, minimum_charge numeric, maximum_charge numeric, OUT charge numeric, OUT notes jsonb)
+  returns record
+  language plpgsql immutable owner credits_engine
+grant execute on function credits_private.limited_charge to credits_owner;
 
 function credits_private.lock_account(account_id text, must_exist boolean DEFAULT true)
   returns credits.accounts
@@ -1965,23 +2052,13 @@ grant execute on function credits_private.may_be_charged to credits_owner;
 
 function credits_private.member_allowed(account credits.accounts, member_id text, unit text, at timestamp with time zone)
   returns numeric
-  language plpgsql stable owner credits_engine
+  language sql stable owner credits_engine
 grant execute on function credits_private.member_allowed to credits_owner;
 
 function credits_private.merge_catalog_table(staged text, target text, keys text[], scope text, when_missing text, at timestamp with time zone)
   returns TABLE(change text, what text, key text)
   language plpgsql volatile owner postgres
 grant execute on function credits_private.merge_catalog_table to credits_owner;
-
-function credits_private.multiplier(rate credits.card_rates, facts jsonb, at timestamp with time zone, OUT factor numeric, OUT known jsonb)
-  returns record
-  language plpgsql stable owner credits_engine
-grant execute on function credits_private.multiplier to credits_owner;
-
-function credits_private.new_entry(account_id text, unit text, kind text, at timestamp with time zone)
-  returns credits.entries
-  language plpgsql immutable owner credits_engine
-grant execute on function credits_private.new_entry to credits_owner;
 
 function credits_private.new_lot(account_id text, unit text, bucket text, amount numeric, starts_at timestamp with time zone, expires_at timestamp with time zone, source text)
   returns credits.lots
@@ -2039,7 +2116,7 @@ function credits_private.period_containing(plan credits.plans, anchor timestamp 
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.period_containing to credits_owner;
 
-function credits_private.post(entry credits.entries, slices credits_private.slice[], new_lots credits.lots[] DEFAULT '{}'::credits.lots[])
+function credits_private.post(account_id text, unit text, kind text, at timestamp with time zone, slices credits_private.slice[], new_lots credits.lots[] DEFAULT '{}'::credits.lots[], operation text DEFAULT NULL::text, usage jsonb DEFAULT NULL::jsonb, breakdown jsonb DEFAULT NULL::jsonb, member_id text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, metadata jsonb DEFAULT NULL::jsonb, refunds_seq bigint DEFAULT NULL::bigint, hold_id bigint DEFAULT NULL::bigint, purchase_id bigint DEFAULT NULL::bigint, reason text DEFAULT NULL::text, last_seq bigint DEFAULT NULL::bigint, balance numeric DEFAULT NULL::numeric)
   returns credits.entries
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.post to credits_owner;
@@ -2069,6 +2146,11 @@ function credits_private.quote(account_id text, items credits.item[])
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.quote to credits_owner;
 
+function credits_private.rate_item(rate_card text, plan text, top_ups boolean, item credits.item, at timestamp with time zone)
+  returns credits_private.charge[]
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.rate_item to credits_owner;
+
 function credits_private.rate_items(rate_card text, plan text, top_ups boolean, items credits.item[], at timestamp with time zone)
   returns credits_private.price[]
   language plpgsql stable owner credits_engine
@@ -2096,13 +2178,8 @@ grant execute on function credits_private.roll_over to credits_owner;
 
 function credits_private.round_fraction(numerator numeric, denominator numeric, scale integer, rounding text)
   returns numeric
-  language sql immutable owner credits_engine
+  language plpgsql immutable owner credits_engine
 grant execute on function credits_private.round_fraction to credits_owner;
-
-function credits_private.rounded_prices(rate_card text, charges credits_private.charge[])
-  returns credits_private.price[]
-  language plpgsql stable owner credits_engine
-grant execute on function credits_private.rounded_prices to credits_owner;
 
 function credits_private.same_rule(staged jsonb, present jsonb, at timestamp with time zone)
   returns boolean
@@ -2154,9 +2231,14 @@ function credits_private.staged_rows()
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.staged_rows to credits_owner;
 
+function credits_private.summed(rate_card text, charges credits_private.charge[])
+  returns credits_private.charge[]
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.summed to credits_owner;
+
 function credits_private.take_back(lot credits.lots, amount numeric, at timestamp with time zone, reason text, purchase_id bigint)
   returns credits.entries
-  language plpgsql volatile owner credits_engine
+  language sql volatile owner credits_engine
 grant execute on function credits_private.take_back to credits_owner;
 
 function credits_private.take_back_returned(account_id text, event credits_private.due_event)
@@ -2173,11 +2255,6 @@ function credits_private.tell_watchers(account credits.accounts)
   returns void
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.tell_watchers to credits_owner;
-
-function credits_private.text_values(usage jsonb)
-  returns jsonb
-  language sql immutable owner credits_engine
-grant execute on function credits_private.text_values to credits_owner;
 
 function credits_private.tiers_are_sound(tiers jsonb)
   returns boolean
@@ -2201,7 +2278,7 @@ grant execute on function credits_private.top_ups_enabled to credits_owner;
 
 function credits_private.trusted_usage(usage jsonb, plan text, top_ups boolean)
   returns jsonb
-  language sql immutable owner credits_engine
+  language sql stable owner credits_engine
 grant execute on function credits_private.trusted_usage to credits_owner;
 
 function credits_private.try_spend(request credits.spend_request, request_index integer)

@@ -161,6 +161,10 @@ export interface CreditsCardRates {
    */
   component: Generated<string>;
   /**
+   * How many components the operation's rates have ever had. Loading a catalog keeps both counts; rating looks no further.
+   */
+  component_count: Generated<number>;
+  /**
    * Attributes that the usage must contain; of the rates that match, the one with most attributes applies.
    */
   match: Generated<Json>;
@@ -180,6 +184,10 @@ export interface CreditsCardRates {
    * At least this much of the measure is charged.
    */
   minimum_quantity: Numeric | null;
+  /**
+   * How many groups the operation's multipliers have ever had.
+   */
+  multiplier_group_count: Generated<number>;
   /**
    * The operation it prices.
    */
@@ -208,6 +216,14 @@ export interface CreditsCardRates {
    * Names this rate in an entry's breakdown, for years.
    */
   rate_id: Generated<Int8>;
+  /**
+   * The unit's, copied likewise.
+   */
+  rounding: string;
+  /**
+   * The unit's, copied so that pricing a job reads no more than its rates.
+   */
+  scale: number;
   /**
    * Where the figure comes from; begins with "assumed" where no document gives it.
    */
@@ -648,17 +664,9 @@ export interface CreditsOperations {
    */
   category: string;
   /**
-   * How many components its rates have ever had. Loading a catalog keeps both counts; rating skips what is not there.
-   */
-  component_count: Generated<number>;
-  /**
    * What it does, and which usage it takes.
    */
   description: string | null;
-  /**
-   * How many multipliers it has ever had.
-   */
-  multiplier_count: Generated<number>;
   /**
    * Its name for people.
    */

@@ -176,16 +176,18 @@ test('a price is the exact sum of its components, rounded once', async () => {
         catalog.units.map((unit) => own({ name: unit.unit, ...unit })),
       );
       await insertRows(client, 'credits.operations', [
-        own({
-          operation: 'job',
-          category: 'test',
-          name: 'Job',
-          component_count: new Set(catalog.rates.map(({ component }) => component)).size,
-          multiplier_count: catalog.multipliers?.length ?? 0,
-        }),
+        own({ operation: 'job', category: 'test', name: 'Job' }),
       ]);
-      await insertRows(client, 'credits.card_rates', catalog.rates.map(own));
+      await insertRows(
+        client,
+        'credits.card_rates',
+        catalog.rates.map((rate) => {
+          const unit = catalog.units.find((row) => row.unit === rate.unit);
+          return own({ ...rate, scale: unit?.scale, rounding: unit?.rounding });
+        }),
+      );
       await insertRows(client, 'credits.card_multipliers', catalog.multipliers?.map(own));
+      await client.query('select credits_private.count_rules($1)', [catalog.rate_card]);
       const { rows } = await client.query(
         `select unit, amount::text, (
            select jsonb_agg(line || jsonb_build_object('amount', line ->> 'amount'))

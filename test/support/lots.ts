@@ -39,7 +39,7 @@ export async function giveLots(
   }));
   await on.query(
     `select credits_private.post(
-       credits_private.new_entry($1, d.draft ->> 'unit', 'grant', $3), '{}',
+       $1, d.draft ->> 'unit', 'grant', $3, '{}',
        array[jsonb_populate_record(null::credits.lots, d.draft || d.bucket)])
      from (
        select l.draft, jsonb_build_object('draw_order', b.draw_order, 'counts_as', b.counts_as) as bucket
