@@ -146,8 +146,7 @@ create table credits.card_multipliers (
     rate_card with =, operation with =, multiplier_group with =, coalesce(component, '') with =, (match::text) with =,
     tstzrange(valid_from, valid_until) with &&)
 );
-create index card_multipliers_as_they_are_matched
-  on credits.card_multipliers (rate_card, operation, multiplier_group, (component is null), specificity desc);
+create index card_multipliers_by_operation on credits.card_multipliers (rate_card, operation, multiplier_group);
 comment on table credits.card_multipliers is
   'Factors on an operation''s price. In each group the most specific match applies; the groups multiply; no match is 1.';
 comment on column credits.card_multipliers.multiplier_id is 'Key.';

@@ -292,7 +292,7 @@ create table credits.card_multipliers (
   constraint multiplier_validity_is_in_order CHECK ((valid_from <= valid_until)),
   constraint card_multipliers_operation_fkey FOREIGN KEY (rate_card, operation) REFERENCES credits.operations(rate_card, operation)
 );
-CREATE INDEX card_multipliers_as_they_are_matched ON credits.card_multipliers USING btree (rate_card, operation, multiplier_group, ((component IS NULL)), specificity DESC);
+CREATE INDEX card_multipliers_by_operation ON credits.card_multipliers USING btree (rate_card, operation, multiplier_group);
 alter table credits.card_multipliers owner to credits_owner;
 grant select on credits.card_multipliers to credits_analyst;
 grant select on credits.card_multipliers to credits_engine;

@@ -405,8 +405,9 @@ describe('the hold’s rates', () => {
     );
     if (price !== null) {
       await shop.database.query(
-        `insert into credits.card_rates (rate_card, operation, unit, price, measure, valid_from)
-         values ('workshop', $1, 'credit', $2, 'n', $3)`,
+        `insert into credits.card_rates (rate_card, operation, unit, scale, rounding, price, measure, valid_from, component_count)
+         select rate_card, $1, unit, scale, rounding, $2, 'n', $3, 1
+         from credits.units where rate_card = 'workshop' and unit = 'credit'`,
         [operation, price, at],
       );
     }
@@ -439,14 +440,17 @@ describe('the hold’s rates', () => {
     const team = await shop.team(100);
     await team.hold(10);
     await shop.at('2026-03-10T12:10:00Z');
-    await shop.database.query(
-      `update credits.operations set retired_at = '2026-03-10T12:05Z' where operation = 'job'`,
-    );
+    // As a load does that no longer has it.
+    await shop.database.query(`
+      update credits.operations set retired_at = '2026-03-10T12:05Z' where operation = 'job';
+      update credits.card_rates set valid_until = '2026-03-10T12:05Z' where operation = 'job'`);
     try {
       expect(await refused(team.spend(1))).toMatchObject({ code: 'PC404', what: 'operation' });
       expect(await team.capture(1, { usage: { n: 4 } })).toMatchObject([{ amount: -4 }]);
     } finally {
-      await shop.database.query(`update credits.operations set retired_at = null`);
+      await shop.database.query(`
+        update credits.operations set retired_at = null;
+        update credits.card_rates set valid_until = 'infinity' where operation = 'job'`);
     }
   });
 
