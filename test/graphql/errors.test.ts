@@ -269,4 +269,17 @@ describe('an error of GraphQL itself', () => {
     expect(errors).toHaveLength(1);
     expect(errors?.[0].message).toContain('nothing');
   });
+
+  test('of a variable is the same, whether or not the operation ran before', async () => {
+    const operation = 'query ($id: String!) { balances(accountId: $id) { unit } }';
+    const wrong = [{}, { id: null }, { id: 7 }, { id: { a: 1 } }];
+    const ask = (variables: object) => api.as({ role: 'credits_service' }, operation, variables);
+    const first = await Promise.all(wrong.map(ask));
+    for (const { status, data, errors } of first) {
+      expect([status, data]).toEqual([400, undefined]);
+      expect(errors?.[0].message).toContain('$id');
+    }
+    expect((await ask({ id: 'team' })).errors).toBeUndefined();
+    expect(await Promise.all(wrong.map(ask))).toEqual(first);
+  });
 });
