@@ -33,6 +33,7 @@ import { CreditsError, creditsError, toCreditsError } from './errors.ts';
 import { adaptor } from './graphql-adaptor.ts';
 import { LIMITS, LimitsPlugin } from './graphql-limits.ts';
 import { BalanceWatches, LivePlugin } from './graphql-live.ts';
+import { RefusalsPlugin } from './graphql-refusals.ts';
 import { SchemaShapePreset } from './graphql-schema.ts';
 import {
   type Caller,
@@ -176,6 +177,7 @@ function api(options: PresetOptions) {
     extends: [PostGraphileAmberPreset, PgSimplifyInflectionPreset, SchemaShapePreset],
     plugins: [
       LimitsPlugin,
+      RefusalsPlugin,
       authenticationPlugin(verify, callers, graphiql),
       LivePlugin,
       checkoutPlugin({ provider, withClient: lendingFrom(pool) }),
