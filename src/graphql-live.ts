@@ -7,9 +7,9 @@
  */
 import type { Pool, PoolClient } from 'pg';
 import { TYPES } from 'postgraphile/@dataplan/pg';
-import { createWithPgClient } from 'postgraphile/adaptors/pg';
 import { context, listen, SafeError } from 'postgraphile/grafast';
 import { extendSchema, gql } from 'postgraphile/utils';
+import { createWithPgClient } from './graphql-adaptor.ts';
 import type { Caller } from './graphql-tokens.ts';
 import { settingsOf } from './graphql-tokens.ts';
 

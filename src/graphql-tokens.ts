@@ -33,6 +33,13 @@ export interface Caller {
 /** Clocks may differ by so many seconds. */
 const CLOCK_TOLERANCE = 5;
 
+/**
+ * A token that was verified is known for so long at most, in milliseconds, and no longer than it is good: by so much later are
+ * keys gone that their provider withdraws. No more tokens than these are known at once.
+ */
+const KNOWN_FOR = 60_000;
+const MOST_KNOWN = 1000;
+
 /** Who sends an Authorization header; throws what the caller is told, a SafeError. */
 export type Verify = (header: string) => Promise<Caller>;
 
@@ -40,7 +47,15 @@ export type Verify = (header: string) => Promise<Caller>;
 export function tokenVerifier(options: TokenOptions, log: (line: string) => void): Verify {
   const verify = signatureVerifier(options);
   const prefix = options.jwtClaimPrefix ?? '';
+  const known = new Map<string, Caller>();
+  let knownSince = 0;
   return async (header) => {
+    if (known.size >= MOST_KNOWN || Date.now() - knownSince >= KNOWN_FOR) {
+      known.clear();
+      knownSince = Date.now();
+    }
+    const callerKnown = known.get(header);
+    if (callerKnown && callerKnown.expires > Date.now()) return callerKnown;
     const token = /^Bearer +(\S+)$/i.exec(header)?.[1];
     if (!token) throw unauthenticated('The Authorization header is not "Bearer" and a token.');
     const { payload } = await verify(token).catch((error) => {
@@ -52,11 +67,13 @@ export function tokenVerifier(options: TokenOptions, log: (line: string) => void
         hint: 'Try again in a few seconds.',
       });
     });
-    return callerOf(
+    const caller = callerOf(
       (name) => payload[prefix + name],
       1000 * ((payload.exp ?? 0) + CLOCK_TOLERANCE),
       prefix,
     );
+    known.set(header, caller);
+    return caller;
   };
 }
 

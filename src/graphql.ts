@@ -30,8 +30,10 @@ import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
 import { WebSocketServer } from 'ws';
 import { createPool, requireSchema } from './database.ts';
 import { CreditsError, creditsError, toCreditsError } from './errors.ts';
+import { adaptor } from './graphql-adaptor.ts';
 import { LIMITS, LimitsPlugin } from './graphql-limits.ts';
 import { BalanceWatches, LivePlugin } from './graphql-live.ts';
+import { RefusalsPlugin } from './graphql-refusals.ts';
 import { SchemaShapePreset } from './graphql-schema.ts';
 import {
   type Caller,
@@ -175,11 +177,12 @@ function api(options: PresetOptions) {
     extends: [PostGraphileAmberPreset, PgSimplifyInflectionPreset, SchemaShapePreset],
     plugins: [
       LimitsPlugin,
+      RefusalsPlugin,
       authenticationPlugin(verify, callers, graphiql),
       LivePlugin,
       checkoutPlugin({ provider, withClient: lendingFrom(pool) }),
     ],
-    pgServices: [makePgService({ pool, schemas: ['credits'], pubsub: false })],
+    pgServices: [{ ...makePgService({ pool, schemas: ['credits'], pubsub: false }), adaptor }],
     grafast: {
       context({ pgcreditsCaller, ws }) {
         const caller = pgcreditsCaller ?? (ws?.socket && callers.get(ws.socket)) ?? null;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LIMITS } from '../../src/graphql-limits.ts';
 import { type Api, memberOf, SERVICE, startApi } from '../support/api.ts';
 import { atelierDatabase } from '../support/atelier.ts';
 import { type TestDatabase, verifyAfterEach } from '../support/database.ts';
@@ -268,5 +269,63 @@ describe('an error of GraphQL itself', () => {
     expect(status).toBe(400);
     expect(errors).toHaveLength(1);
     expect(errors?.[0].message).toContain('nothing');
+  });
+
+  test('of a variable is the same, whether or not the operation ran before', async () => {
+    const operation = 'query ($id: String!) { balances(accountId: $id) { unit } }';
+    const wrong = [{}, { id: null }, { id: 7 }, { id: { a: 1 } }];
+    const ask = (variables: object) => api.as({ role: 'credits_service' }, operation, variables);
+    const first = await Promise.all(wrong.map(ask));
+    for (const { status, data, errors } of first) {
+      expect([status, data]).toEqual([400, undefined]);
+      expect(errors?.[0].message).toContain('$id');
+    }
+    expect((await ask({ id: 'team' })).errors).toBeUndefined();
+    expect(await Promise.all(wrong.map(ask))).toEqual(first);
+  });
+});
+
+describe('a request that is none', () => {
+  const QUERY = JSON.stringify({ query: '{ __typename }' });
+
+  test.each<[string, RequestInit, [number, string]]>([
+    ['whose JSON is malformed', { body: '{' }, [400, 'BAD_REQUEST']],
+    ['of several operations', { body: `[${QUERY}, ${QUERY}]` }, [400, 'BAD_REQUEST']],
+    ['without a body', { body: '' }, [400, 'BAD_REQUEST']],
+    [
+      'whose variables are none',
+      { body: '{"query":"{ __typename }","variables":[]}' },
+      [400, 'BAD_REQUEST'],
+    ],
+    [
+      'without the operation that it names',
+      { body: '{"query":"{ __typename }","operationName":"a"}' },
+      [400, 'BAD_REQUEST'],
+    ],
+    [
+      'of another type',
+      { headers: { 'content-type': 'text/plain' } },
+      [415, 'UNSUPPORTED_MEDIA_TYPE'],
+    ],
+    [
+      'for another type',
+      { headers: { 'content-type': 'application/json', accept: 'text/csv' } },
+      [406, 'NOT_ACCEPTABLE'],
+    ],
+    ['by another method', { method: 'PUT' }, [405, 'METHOD_NOT_ALLOWED']],
+    ['that is too large', { body: QUERY + ' '.repeat(LIMITS.body) }, [413, 'LIMIT']],
+  ])('has a code: %s', async (_, init, [status, code]) => {
+    const headers = { 'content-type': 'application/json' };
+    const url = `${api.url}/graphql`;
+    const response = await fetch(url, { method: 'POST', headers, body: QUERY, ...init });
+    expect(response.status).toBe(status);
+    expect(await response.json()).toEqual({
+      errors: [
+        {
+          message: expect.any(String),
+          extensions: expect.objectContaining({ code, hint: expect.any(String) }),
+        },
+      ],
+    });
   });
 });

@@ -192,6 +192,38 @@ describe('a token of a provider', () => {
     expect(await status(signed(ec))).toEqual(REFUSED);
   });
 
+  test('is good for a minute at most once it was seen, when its key is withdrawn', async () => {
+    const status = await serve();
+    const token = await signed(ec);
+    const begun = Date.now();
+    expect(await status(token)).toEqual([200]);
+    keys.served = [next.jwk];
+    vi.useFakeTimers({ toFake: ['Date'], now: begun + 31_000 });
+    expect(await status(signed(next))).toEqual([200]);
+    expect(await status(token)).toEqual([200]);
+    vi.setSystemTime(begun + 65_000);
+    expect(await status(token)).toEqual(REFUSED);
+  });
+
+  test('is refused once it has expired, also when it was seen before', async () => {
+    const status = await serve();
+    const token = await signed(ec, { exp: '10 seconds' });
+    expect(await status(token)).toEqual([200]);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 16_000 });
+    expect(await status(token)).toEqual(REFUSED);
+  });
+
+  test('that was seen before is nobody else’s', async () => {
+    const status = await serve();
+    const token = await signed(ec);
+    expect(await status(token)).toEqual([200]);
+    const [header, , signature] = token.split('.');
+    const claims = { ...memberOf('other'), iss: ISSUER, aud: AUDIENCE, exp: 4e9 };
+    const payload = Buffer.from(JSON.stringify(claims)).toString('base64url');
+    expect(await status(`${header}.${payload}.${signature}`)).toEqual(REFUSED);
+    expect(await status(signed(ec, { claims: memberOf('other') }))).toEqual([200, 'PC403']);
+  });
+
   test('waits for a provider that does not answer, and is not called bad for it', async () => {
     keys.status = 500;
     const status = await serve();
