@@ -9,14 +9,13 @@ create table credits.buckets (
   name text not null,
   constraint buckets_pkey primary key (bucket),
   constraint buckets_are_drawn_one_after_another unique (draw_order),
-  constraint buckets_as_lots_copy_them unique (bucket, draw_order, counts_as),
   constraint bucket_counts_as_included_or_additional check (counts_as in ('included', 'additional'))
 );
 comment on table credits.buckets is 'Where lots stand in the draw order. Another bucket is another row.';
 comment on column credits.buckets.bucket is 'Key of the bucket.';
-comment on column credits.buckets.draw_order is 'Lower is drawn first.';
+comment on column credits.buckets.draw_order is 'Lower is drawn first. Lots have a copy: what is changed here is changed there.';
 comment on column credits.buckets.counts_as is
-  'Which of the two figures of a balance it adds to. What counts as included obeys the plan''s rollover rule at each boundary.';
+  'Which of the two figures of a balance it adds to. What counts as included obeys the plan''s rollover rule at each boundary. Lots have a copy.';
 comment on column credits.buckets.name is 'Its name for people.';
 insert into credits.buckets (bucket, draw_order, counts_as, name) values
   ('included', 1, 'included', 'Included credits'),

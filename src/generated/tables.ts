@@ -95,11 +95,11 @@ export interface CreditsBuckets {
    */
   bucket: string;
   /**
-   * Which of the two figures of a balance it adds to. What counts as included obeys the plan's rollover rule at each boundary.
+   * Which of the two figures of a balance it adds to. What counts as included obeys the plan's rollover rule at each boundary. Lots have a copy.
    */
   counts_as: string;
   /**
-   * Lower is drawn first.
+   * Lower is drawn first. Lots have a copy: what is changed here is changed there.
    */
   draw_order: number;
   /**

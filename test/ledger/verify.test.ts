@@ -71,6 +71,21 @@ describe('verify', () => {
     );
   });
 
+  test.each([`bucket = 'borrowed'`, `bucket = 'additional'`, 'draw_order = 2'])(
+    'finds a lot that is not as its bucket: %s',
+    async (change) => {
+      expect(await found(lot(change, 1))).toEqual([
+        violation('lot_is_not_as_its_bucket', { lot_id: 1 }),
+      ]);
+    },
+  );
+
+  test('finds a lot that counts as its bucket does not', async () => {
+    expect(await found(lot(`counts_as = 'additional'`, 1))).toContainEqual(
+      violation('lot_is_not_as_its_bucket', { lot_id: 1, counts_as: 'additional' }),
+    );
+  });
+
   test('finds a lot that is closed with something left in it', async () => {
     expect(await found(lot('open = false', 1))).toContainEqual(
       violation('lot_is_open_or_closed_by_mistake', { lot_id: 1, open: false }),
