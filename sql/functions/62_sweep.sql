@@ -132,7 +132,8 @@ begin
 end
 $$;
 
--- Locks up to "batch" accounts that are due, the longest overdue first, without waiting for those that somebody else writes to.
+-- Locks up to "batch" accounts that are due, the longest overdue first, without waiting for those that somebody else writes to, and
+-- without those that were put off.
 create or replace function credits_private.lock_due(batch int, at timestamptz)
 returns credits.accounts[]
 language plpgsql volatile
@@ -140,7 +141,7 @@ as $$
 begin
   return array(
     select a from credits.accounts a
-    where a.next_due_at <= at and a.next_due_at < 'infinity'
+    where a.next_due_at <= at and a.next_due_at < 'infinity' and (a.sweep_again_at <= at) is not false
     order by a.next_due_at
     limit greatest(batch, 0)
     for no key update skip locked);
@@ -162,7 +163,8 @@ begin
 end
 $$;
 
--- The same, where one cannot be settled: it must not hold up the others, and is found by halves.
+-- The same, where one cannot be settled: it must not hold up the others. It is found by halves, and put off for an hour, or as many
+-- of them as fill a batch would be all that the sweep ever sees.
 create or replace function credits_private.settle_others(accounts credits.accounts[], at timestamptz)
 returns int
 language plpgsql volatile
@@ -173,15 +175,16 @@ begin
   return credits_private.settle_all(accounts, at);
 exception when others then
   if count = 1 then
-    raise warning 'account % cannot be settled: %', accounts[1].account_id, sqlerrm;
-    return 0;
+    raise warning 'Account % cannot be settled: %', accounts[1].account_id, sqlerrm;
+    update credits.accounts a set sweep_again_at = at + interval '1 hour' where a.account_id = accounts[1].account_id;
+    return 1;
   end if;
   return credits_private.settle_others(accounts[:count / 2], at) + credits_private.settle_others(accounts[count / 2 + 1:], at);
 end
 $$;
 
 -- For the worker: settles up to "batch" accounts that are due, skipping those that somebody else is writing to.
--- Returns how many it settled; fewer than "batch" means that the rest is done or in other hands.
+-- Returns how many it dealt with; fewer than "batch" means that the rest is done or in other hands.
 create or replace function credits.settle_due(batch int default 500)
 returns int
 language plpgsql volatile security definer
@@ -202,4 +205,4 @@ begin
 end
 $$;
 comment on function credits.settle_due(int) is
-  'Writes down what has fallen due (expiries, rollovers, refills, ends of holds, meters) in up to "batch" accounts, skipping locked ones, and returns how many. The worker calls it until it returns 0. Balances never wait for it. Service only.';
+  'Writes down what has fallen due (expiries, rollovers, refills, ends of holds, meters) in up to "batch" accounts, skipping locked ones, and returns how many. One that cannot be settled is named in a warning, counted, and tried again in an hour. The worker calls it until it returns 0. Balances never wait for it. Service only.';

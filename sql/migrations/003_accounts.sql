@@ -36,6 +36,7 @@ create table credits.accounts (
   next_due_at timestamptz not null default 'infinity',
   opened_at timestamptz not null,
   watched_until timestamptz,
+  sweep_again_at timestamptz,
   constraint accounts_pkey primary key (account_id),
   constraint accounts_rate_card_fkey foreign key (rate_card) references credits.rate_cards,
   constraint accounts_plan_fkey foreign key (plan) references credits.plans,
@@ -67,6 +68,7 @@ comment on column credits.accounts.additional_period_limit is
   'At most this much of the additional credits is drawn in a period, in the card''s main unit; null: no limit.';
 comment on column credits.accounts.next_due_at is 'Nothing falls due before this instant: the first period end, expiry of a lot or end of a hold ahead.';
 comment on column credits.accounts.opened_at is 'When the account was opened.';
+comment on column credits.accounts.sweep_again_at is 'When the worker tries again to settle it, which it could not; null: it always could.';
 comment on column credits.accounts.watched_until is 'Changes before this instant are announced to who watches the balances; null: nobody did.';
 
 create table credits.members (

@@ -231,6 +231,7 @@ create table credits.accounts (
   next_due_at timestamp with time zone not null default 'infinity'::timestamp with time zone,
   opened_at timestamp with time zone not null,
   watched_until timestamp with time zone,
+  sweep_again_at timestamp with time zone,
   constraint accounts_pkey PRIMARY KEY (account_id),
   constraint account_change_waits_for_a_period CHECK (((period_end IS NOT NULL) OR ((pending_plan IS NULL) AND (NOT cancels_at_period_end)))),
   constraint account_has_one_change_pending CHECK (((pending_plan IS NULL) OR (NOT cancels_at_period_end))),

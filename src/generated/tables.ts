@@ -84,6 +84,10 @@ export interface CreditsAccounts {
    */
   rate_card: string;
   /**
+   * When the worker tries again to settle it, which it could not; null: it always could.
+   */
+  sweep_again_at: Timestamp | null;
+  /**
    * Changes before this instant are announced to who watches the balances; null: nobody did.
    */
   watched_until: Timestamp | null;
