@@ -159,7 +159,12 @@ const UndeclaredRelationsPlugin = jsonPgSmartTags({
         tags: { foreignKey: '(account_id) references credits.accounts (account_id)' },
       },
       'credits.postings': {
-        tags: { foreignKey: '(account_id, lot_id) references credits.lots (account_id, lot_id)' },
+        tags: {
+          foreignKey: [
+            '(account_id, seq) references credits.entries (account_id, seq)',
+            '(account_id, lot_id) references credits.lots (account_id, lot_id)',
+          ],
+        },
       },
     },
   },

@@ -33,10 +33,14 @@ from (
 ) e
 where e.occurred_at < e.previous
 union all
--- An entry belongs to an account, and a posting to a lot.
+-- An entry belongs to an account, and a posting to an entry and a lot.
 select e.account_id, 'entry_of_no_account', jsonb_build_object('seq', e.seq)
 from credits.entries e
 where not exists (select from credits.accounts a where a.account_id = e.account_id)
+union all
+select p.account_id, 'posting_of_no_entry', jsonb_build_object('seq', p.seq, 'lot_id', p.lot_id)
+from credits.postings p
+where not exists (select from credits.entries e where e.account_id = p.account_id and e.seq = p.seq)
 union all
 select p.account_id, 'posting_of_no_lot', jsonb_build_object('seq', p.seq, 'lot_id', p.lot_id)
 from credits.postings p

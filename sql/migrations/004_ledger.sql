@@ -1,7 +1,7 @@
 -- The ledger: lots, and the entries and postings that explain every figure of them.
 --
--- No key leads from an entry to its account and from a posting to its lot: each would be 4 % of a spend and 15 % of a row of
--- spend_many, for what post() cannot get wrong under the account's lock. None leads from a lot to its account and its bucket: each
+-- No key leads from an entry to its account, and from a posting to its entry and its lot: each would be 4 % of a spend and 15 % of a
+-- row of spend_many, for what post() cannot get wrong under the account's lock. None leads from a lot to its account and its bucket: each
 -- would be 8 % of a row of the sweep, and all writers would lock the one row of the bucket. verify() finds what lacks one.
 --
 -- An entry is one change of an account's balance in one unit. It touches lots; each movement is a posting. A lot says
@@ -127,8 +127,7 @@ create table credits.postings (
   spent credits.amount not null,
   forfeited credits.amount not null,
   constraint postings_pkey primary key (account_id, seq, ordinal),
-  constraint postings_explain_the_lot unique (account_id, lot_id, version, granted, spent, forfeited),
-  constraint postings_entry_fkey foreign key (account_id, seq) references credits.entries
+  constraint postings_explain_the_lot unique (account_id, lot_id, version, granted, spent, forfeited)
 );
 comment on table credits.postings is 'What an entry did to a lot, and the lot''s figures after it; append-only.';
 comment on column credits.postings.account_id is 'Whose entry and lot they are.';

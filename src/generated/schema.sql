@@ -746,8 +746,7 @@ create table credits.postings (
   spent credits.amount not null,
   forfeited credits.amount not null,
   constraint postings_pkey PRIMARY KEY (account_id, seq, ordinal),
-  constraint postings_explain_the_lot UNIQUE (account_id, lot_id, version, granted, spent, forfeited),
-  constraint postings_entry_fkey FOREIGN KEY (account_id, seq) REFERENCES credits.entries(account_id, seq)
+  constraint postings_explain_the_lot UNIQUE (account_id, lot_id, version, granted, spent, forfeited)
 );
 alter table credits.postings owner to credits_owner;
 alter table credits.postings enable row level security;
@@ -947,6 +946,14 @@ UNION ALL
   WHERE (NOT (EXISTS ( SELECT
            FROM credits.accounts a
           WHERE (a.account_id = e.account_id))))
+UNION ALL
+ SELECT p.account_id,
+    'posting_of_no_entry'::text AS rule,
+    jsonb_build_object('seq', p.seq, 'lot_id', p.lot_id) AS detail
+   FROM credits.postings p
+  WHERE (NOT (EXISTS ( SELECT
+           FROM credits.entries e
+          WHERE ((e.account_id = p.account_id) AND (e.seq = p.seq)))))
 UNION ALL
  SELECT p.account_id,
     'posting_of_no_lot'::text AS rule,

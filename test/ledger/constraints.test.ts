@@ -139,14 +139,6 @@ describe('a posting', () => {
       ).toEqual(unexplained);
     }
   });
-
-  test('belongs to an entry', async () => {
-    expect(
-      await refusal(`
-        insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
-        values ('team', 99, 9, 1, 9, 1, 100, 7, 0)`),
-    ).toMatchObject({ constraint: 'postings_entry_fkey' });
-  });
 });
 
 describe('an entry', () => {
@@ -172,12 +164,6 @@ describe('an entry', () => {
     await asOwnerRolledBack(database.pool, async (query) => {
       await query(entry({ unit: `'minute'`, balance_after: '10', idempotency_key: `'a'` }));
     });
-  });
-
-  test('that has postings cannot go', async () => {
-    expect(
-      await refusal(`delete from credits.entries where account_id = 'team' and seq = 3`),
-    ).toEqual({ code: '23503', constraint: 'postings_entry_fkey' });
   });
 });
 

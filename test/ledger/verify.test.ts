@@ -86,6 +86,12 @@ describe('verify', () => {
     );
   });
 
+  test('finds a posting whose entry is gone, also the last one', async () => {
+    expect(
+      await found(`delete from credits.entries where account_id = 'team' and seq >= 5`),
+    ).toContainEqual(violation('posting_of_no_entry', { seq: 5, lot_id: 1 }));
+  });
+
   test('finds a lot that is closed with something left in it', async () => {
     expect(await found(lot('open = false', 1))).toContainEqual(
       violation('lot_is_open_or_closed_by_mistake', { lot_id: 1, open: false }),

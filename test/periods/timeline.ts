@@ -49,7 +49,7 @@ export function databaseWithPlans(plans: Record<string, PlanData>): () => TestDa
   afterEach(async () => {
     expect(await database.verify()).toEqual([]);
     await database.query(
-      'truncate credits.accounts, credits.entries, credits.promotion_claims cascade',
+      'truncate credits.accounts, credits.entries, credits.postings, credits.promotion_claims cascade',
     );
   });
   afterAll(() => database.close());

@@ -190,7 +190,7 @@ describe('accounts that are settled together', () => {
           settledTogether += (await plain()).length;
           expect(await left(together)).toEqual(await left(oneByOne));
         } finally {
-          await query('reset credits.now; truncate credits.accounts cascade');
+          await query('reset credits.now; truncate credits.accounts, credits.postings cascade');
         }
       }),
       { numRuns: runs(25) },
@@ -222,7 +222,9 @@ describe('accounts that are settled together', () => {
       );
       await query(`set credits.now = '2026-01-31T10:00Z'`);
     });
-    afterEach(() => query('reset credits.now; truncate credits.accounts cascade'));
+    afterEach(() =>
+      query('reset credits.now; truncate credits.accounts, credits.postings cascade'),
+    );
 
     const opened = (accountId: string, plan: string) =>
       query('select credits.open_account($1, $2)', [accountId, plan]);

@@ -188,7 +188,7 @@ test('whatever several clients do at once, the ledger is sound', async () => {
         );
       } finally {
         await database.query(
-          'truncate credits.accounts, credits.entries, credits.promotion_claims cascade',
+          'truncate credits.accounts, credits.entries, credits.postings, credits.promotion_claims cascade',
         );
       }
     }),
@@ -275,7 +275,7 @@ test('of clients who want the same at once, exactly so many get it', async () =>
         expect(await database.verify()).toEqual([]);
       } finally {
         await database.query(
-          'truncate credits.accounts, credits.entries, credits.promotion_claims cascade',
+          'truncate credits.accounts, credits.entries, credits.postings, credits.promotion_claims cascade',
         );
       }
     }),

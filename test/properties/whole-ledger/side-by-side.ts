@@ -58,7 +58,7 @@ export class SideBySide {
     } finally {
       await client.query('reset credits.now');
       await client.query(
-        'truncate credits.accounts, credits.entries, credits.promotion_claims cascade',
+        'truncate credits.accounts, credits.entries, credits.postings, credits.promotion_claims cascade',
       );
       client.release();
     }
