@@ -155,6 +155,9 @@ const UndeclaredRelationsPlugin = jsonPgSmartTags({
       'credits.entries': {
         tags: { foreignKey: '(account_id) references credits.accounts (account_id)' },
       },
+      'credits.lots': {
+        tags: { foreignKey: '(account_id) references credits.accounts (account_id)' },
+      },
       'credits.postings': {
         tags: {
           foreignKey: [

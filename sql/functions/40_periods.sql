@@ -78,6 +78,8 @@ declare
 begin
   if periods is null or period_end is null then
     return null;
+  elsif periods = 1 then
+    return period_end;
   end if;
   following := credits_private.following_period(plan, anchor, period_end);
   for i in 2 .. periods loop
@@ -162,14 +164,22 @@ declare
   result credits_private.projection;
   events credits_private.due_event[];
   rule record;
+  lot credits.lots;
+  is_left boolean := false;
   excess numeric;
   ending numeric;
 begin
   -- What is reset has ended, also for what a hold or a refund returns to it later.
-  events := case when plan_ends then array[credits_private.due(account.account_id, at, 'reset')]
-    else array(
-      select credits_private.due(account.account_id, at, 'reset', unit => a.unit)
-      from credits.plan_allowances a where a.plan = account.plan and a.rollover = 'none' order by a.unit) end;
+  events := array[credits_private.due(account.account_id, at, 'reset', plan => case when not plan_ends then account.plan end)];
+  result.lots := lots;
+  result.events := events;
+  foreach lot in array lots loop
+    is_left := is_left or (lot.counts_as = 'included' and lot.available + lot.held > 0);
+  end loop;
+  if not is_left then
+    return result;
+  end if;
+
   for rule in
     select l.unit, a.rollover, trunc(coalesce(a.rollover_cap, a.rollover_cap_multiple * a.amount), u.scale) as cap, sum(l.available + l.held) as carried
     from unnest(lots) l
@@ -256,7 +266,8 @@ begin
   end if;
   select p.* into plan from credits.plans p where p.plan = account.plan;
   select p.* into next_plan from credits.plans p where p.plan = coalesce(account.pending_plan, account.plan);
-  if credits_private.is_paid(plan.plan) <> credits_private.is_paid(next_plan.plan) and next_plan.cadence <> 'none' then
+  if next_plan.plan <> plan.plan and next_plan.cadence <> 'none'
+    and credits_private.is_paid(plan.plan) <> credits_private.is_paid(next_plan.plan) then
     select i.* into interrupted from credits.interrupted_periods i
     where i.account_id = account.account_id and i.paid = credits_private.is_paid(next_plan.plan) and i.period_end > at;
     if found then
@@ -408,7 +419,7 @@ $$;
 -- charge their day (until meters_until: a forecast goes on without them).
 --
 -- Kinds of events: hold_end (a slice returns to its lot), take_back (of what returned to a reversed purchase's lot), expiry (of an
--- amount of a lot), reset (of the included lots of a unit, or of all), period (the account after a boundary), refill (a new lot),
+-- amount of a lot), reset (of the included lots that a plan does not carry; no plan: of all), period (the account after a boundary), refill (a new lot),
 -- meter (a usage entry), top_up (one that waited for the month is looked at again). PC422 where there would be no end of them.
 create or replace function credits_private.project(
   account credits.accounts, until timestamptz, meters_until timestamptz default 'infinity')
@@ -455,9 +466,18 @@ begin
 
   loop
     -- A lot that has expired but is still held is past: only what is available has to end.
-    due_at := least(account.period_end, (select min(l.expires_at) from unnest(live) l where l.available > 0),
-      (select min(s.at) from unnest(slices) s),
-      (select min(credits_private.next_midnight(m.charged_until)) from unnest(meters) m));
+    due_at := account.period_end;
+    foreach lot in array live loop
+      if lot.available > 0 then
+        due_at := least(due_at, lot.expires_at);
+      end if;
+    end loop;
+    foreach event in array slices loop
+      due_at := least(due_at, event.at);
+    end loop;
+    for i in 1 .. cardinality(meters) loop
+      due_at := least(due_at, credits_private.next_midnight(meters[i].charged_until));
+    end loop;
     exit when due_at is null or due_at > until;
     if cardinality(events) > 100000 then
       perform credits_private.fail_invalid('at', 'too_far_ahead', 'Ask for an instant with fewer periods before it.');
@@ -474,7 +494,9 @@ begin
         end loop;
       end if;
     end loop;
-    slices := array(select s from unnest(slices) s where s.at > due_at);
+    if cardinality(slices) > 0 then
+      slices := array(select s from unnest(slices) s where s.at > due_at);
+    end if;
 
     foreach event in array credits_private.lapses(live, due_at, events) loop
       events := events || event;
@@ -497,10 +519,10 @@ begin
           select p.* into plan from credits.plans p where p.plan = account.plan;
         end if;
         -- A period that is resumed has been granted something; one that begins now has not.
-        for event in select * from unnest(credits_private.refills(account, plan, due_at,
+        foreach event in array credits_private.refills(account, plan, due_at,
           case when account.period_start < due_at or plan.cadence = 'none'
             then credits_private.granted_in_period(account.account_id, plan, account.period_start)
-            else '{}' end, last_lot_id))
+            else '{}' end, last_lot_id)
         loop
           events := events || event;
           last_lot_id := event.lot_id;
@@ -519,9 +541,11 @@ begin
         meters[i] := (credits_private.close_day(meters[i], due_at)).closed;
       end if;
     end loop;
-    meters := array(
-      select m from unnest(meters) m
-      where (m.level > 0 or m.accrued > 0) and credits_private.next_midnight(m.charged_until) <= meters_until);
+    if cardinality(meters) > 0 then
+      meters := array(
+        select m from unnest(meters) m
+        where (m.level > 0 or m.accrued > 0) and credits_private.next_midnight(m.charged_until) <= meters_until);
+    end if;
 
     -- Spent and expired lots fall out, or a long forecast would carry them all along.
     live := array(select l from unnest(live) l where l.available + l.held > 0);

@@ -51,8 +51,9 @@ begin
         where l.account_id = write_down.account_id and l.lot_id = event.lot_id;
       when 'reset' then
         update credits.lots l set expires_at = event.at
-        where l.account_id = write_down.account_id and l.counts_as = 'included' and l.unit = coalesce(event.unit, l.unit)
-          and (l.expires_at > event.at) is not false;
+        where l.account_id = write_down.account_id and l.counts_as = 'included' and (l.expires_at > event.at) is not false
+          and (event.plan is null or l.unit in (
+            select a.unit from credits.plan_allowances a where a.plan = event.plan and a.rollover = 'none'));
       when 'take_back' then
         perform credits_private.take_back_returned(account_id, event);
       when 'top_up' then

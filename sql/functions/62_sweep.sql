@@ -6,19 +6,19 @@
 -- project() defines what falls due. Settling together is its plain case, a set at a time: one period of the same plan ends, and
 -- with it lots end whole or are carried whole, and the allowance refills. Both write the same rows.
 
--- Those of the accounts of which nothing is due but the end of one period, and nothing needs a second look, as they are after it;
--- next_due_at is still to be found. It is a function so that the planner expects many, and does not compare each with each.
+-- Those of the accounts of which nothing is due but the end of one period, and nothing needs a second look: when that is, and the
+-- end of the next one. It is a function so that the planner expects many, and does not compare each with each.
 create or replace function credits_private.after_plain_boundary(accounts credits.accounts[], at timestamptz)
-returns setof credits.accounts
-language plpgsql stable rows 1000
+returns table (account_id text, plan text, anchor timestamptz, period_index int, period_start timestamptz, period_end timestamptz)
+language plpgsql stable rows 50
 as $$
+#variable_conflict use_column
 begin
   return query
-    select next.*
+    select a.account_id, a.plan, a.anchor, a.period_index + 1, a.period_end, credits_private.boundary(p, a.anchor, a.period_index + 2)
     from unnest(accounts) a
     join credits.plans p on p.plan = a.plan
-    cross join lateral credits_private.with_period(a, p, a.anchor, a.period_end, a.period_index + 1) next
-    where a.period_end <= at and next.period_end > at
+    where a.period_end <= at and credits_private.boundary(p, a.anchor, a.period_index + 2) > at
       and credits_private.boundary(p, a.anchor, a.period_index + 1) = a.period_end
       and a.pending_plan is null and not a.cancels_at_period_end
       and a.plan not in (select r.plan from credits.plan_allowances r where r.rollover = 'capped')
@@ -31,49 +31,49 @@ begin
 end
 $$;
 
--- Settles those of the accounts that are locked for which that is all, and returns them as they are then; leaves the others alone.
+-- Settles those of the accounts that are locked for which that is all, and returns their ids; leaves the others alone.
 create or replace function credits_private.settle_together(accounts credits.accounts[], at timestamptz)
-returns credits.accounts[]
+returns text[]
 language plpgsql volatile
 as $$
 declare
-  settled credits.accounts[];
+  settled text[];
 begin
   with account as materialized (
-    select a.*, p as plan_row,
+    select a.*,
       coalesce((select max(e.seq) from credits.entries e where e.account_id = a.account_id), 0) as last_seq,
       coalesce((select max(l.lot_id) from credits.lots l where l.account_id = a.account_id), 0) as last_lot_id
     from credits_private.after_plain_boundary(accounts, at) a
-    join credits.plans p on p.plan = a.plan
   ),
   -- A line for each open lot and each refill, in the order of project(): lots that expire at the boundary, lots that are reset or
-  -- carried, refills. "change" is what it does to the balance.
+  -- carried, refills. "change" is what it does to the balance; version, spent and forfeited are the lot's after that.
   line as materialized (
-    select l.*, l.last_seq + count(*) filter (where l.change <> 0) over in_log as seq,
-      coalesce(l.present_lot_id, l.last_lot_id + count(*) filter (where l.step = 3) over in_log) as lot_id,
-      sum(l.remaining) over in_unit + sum(l.change) over (in_unit order by l.step, l.present_lot_id) as balance_after
+    select l.account_id, l.at, l.unit, l.counts_as, l.step, l.version, l.granted, l.spent, l.forfeited, l.expires_at, l.change,
+      l.last_seq + count(*) filter (where l.change <> 0) over in_log as seq,
+      coalesce(l.lot_id, l.last_lot_id + count(*) filter (where l.step = 3) over in_log) as lot_id,
+      sum(l.remaining) over in_unit + sum(l.change) over (in_unit order by l.step, l.lot_id) as balance_after
     from (
-      select a.account_id, a.plan, a.period_start as at, a.last_seq, a.last_lot_id,
-        case when l.expires_at = a.period_start then 1 else 2 end as step, l.lot_id as present_lot_id, l.unit, l.counts_as,
-        l.granted, l.spent, l.forfeited, l.version, l.expires_at, r.unit is not null as is_reset, l.remaining,
-        case when l.expires_at = a.period_start or r.unit is not null then -l.remaining else 0 end as change
+      select a.account_id, a.period_start as at, a.last_seq, a.last_lot_id,
+        case when l.expires_at = a.period_start then 1 else 2 end as step, l.lot_id, l.unit, l.counts_as,
+        l.granted, l.spent, l.granted - l.spent as forfeited, l.version + 1 as version, l.expires_at,
+        l.granted - l.spent - l.forfeited as remaining,
+        case when l.expires_at = a.period_start or r.unit is not null then l.spent + l.forfeited - l.granted else 0 end as change
       from account a
-      cross join lateral (
-        select l.*, l.granted - l.spent - l.forfeited as remaining from credits.lots l
-        where l.account_id = a.account_id and l.open) l
+      join credits.lots l on l.account_id = a.account_id and l.open
       left join credits.plan_allowances r
         on r.plan = a.plan and r.unit = l.unit and r.rollover = 'none' and l.counts_as = 'included'
       union all
-      select a.account_id, a.plan, a.period_start, a.last_seq, a.last_lot_id, 3, null, r.unit, b.counts_as, r.amount, 0, 0, 0,
+      select a.account_id, a.period_start, a.last_seq, a.last_lot_id, 3, null, r.unit, b.counts_as, r.amount, 0, 0, 1,
         case r.rollover when 'none' then a.period_end
-          else credits_private.end_of_life(a.plan_row, a.anchor, a.period_end, r.lives_periods) end,
-        false, 0, r.amount
+          else credits_private.end_of_life(p, a.anchor, a.period_end, r.lives_periods) end,
+        0, r.amount
       from account a
+      join credits.plans p on p.plan = a.plan
       join credits.plan_allowances r on r.plan = a.plan and r.amount > 0
       join credits.buckets b on b.bucket = 'included'
     ) l
     window in_unit as (partition by l.account_id, l.unit),
-      in_log as (partition by l.account_id order by l.step, case when l.step > 1 then l.unit end, l.present_lot_id)
+      in_log as (partition by l.account_id order by l.step, case when l.step > 1 then l.unit end, l.lot_id)
   ),
   entry as (
     insert into credits.entries (
@@ -85,21 +85,21 @@ begin
   ),
   posting as (
     insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
-    select l.account_id, l.seq, 1, l.lot_id, l.version + 1, l.change, l.granted, l.spent, l.forfeited + l.remaining
+    select l.account_id, l.seq, 1, l.lot_id, l.version, l.change, l.granted, l.spent, l.forfeited
     from line l where l.change <> 0
   ),
   refilled as (
     insert into credits.lots (
       account_id, lot_id, unit, bucket, draw_order, counts_as, granted, starts_at, expires_at, source, plan)
-    select l.account_id, l.lot_id, l.unit, b.bucket, b.draw_order, b.counts_as, l.granted, l.at, l.expires_at, 'refill', l.plan
+    select l.account_id, l.lot_id, l.unit, b.bucket, b.draw_order, b.counts_as, l.granted, l.at, l.expires_at, 'refill', a.plan
     from line l
+    join account a on a.account_id = l.account_id
     join credits.buckets b on b.bucket = 'included'
     where l.step = 3
   ),
   ended as (
     update credits.lots o
-    set forfeited = l.forfeited + l.remaining, version = l.version + 1, open = false,
-      expires_at = case when l.is_reset then least(l.expires_at, l.at) else l.expires_at end
+    set forfeited = l.forfeited, version = l.version, open = false, expires_at = least(o.expires_at, l.at)
     from line l
     where o.account_id = l.account_id and o.lot_id = l.lot_id and l.step < 3 and l.change <> 0
   ),
@@ -107,9 +107,9 @@ begin
   reset as (
     update credits.lots o set expires_at = a.period_start
     from account a
-    join credits.plan_allowances r on r.plan = a.plan and r.rollover = 'none'
-    where o.account_id = a.account_id and o.unit = r.unit and o.counts_as = 'included' and not o.open
+    where o.account_id = a.account_id and o.counts_as = 'included' and not o.open
       and (o.expires_at > a.period_start) is not false
+      and (a.plan, o.unit) in (select r.plan, r.unit from credits.plan_allowances r where r.rollover = 'none')
   ),
   updated as (
     update credits.accounts o
@@ -120,18 +120,20 @@ begin
       select l.account_id, min(l.expires_at) as expires_at from line l where l.change = 0 group by l.account_id
     ) n on n.account_id = a.account_id
     where o.account_id = a.account_id
-    returning o as account
+    returning o.account_id
   )
-  select array_agg(u.account) into settled from updated u;
+  select coalesce(array_agg(u.account_id), '{}') into settled from updated u;
 
   perform credits_private.top_up_if_low(a, at)
-  from unnest(settled) a
-  join credits.top_up_settings t on t.account_id = a.account_id and t.enabled;
-  return coalesce(settled, '{}');
+  from credits.top_up_settings t
+  join credits.accounts a on a.account_id = t.account_id
+  where t.account_id = any (settled) and t.enabled;
+  return settled;
 end
 $$;
 
--- Locks up to "batch" accounts that are due, the longest overdue first, without waiting for those that somebody else writes to.
+-- Locks up to "batch" accounts that are due, the longest overdue first, without waiting for those that somebody else writes to, and
+-- without those that were put off.
 create or replace function credits_private.lock_due(batch int, at timestamptz)
 returns credits.accounts[]
 language plpgsql volatile
@@ -139,7 +141,7 @@ as $$
 begin
   return array(
     select a from credits.accounts a
-    where a.next_due_at <= at and a.next_due_at < 'infinity'
+    where a.next_due_at <= at and a.next_due_at < 'infinity' and (a.sweep_again_at <= at) is not false
     order by a.next_due_at
     limit greatest(batch, 0)
     for no key update skip locked);
@@ -152,16 +154,17 @@ returns int
 language plpgsql volatile
 as $$
 declare
-  settled credits.accounts[] := credits_private.settle_together(accounts, at);
+  settled text[] := credits_private.settle_together(accounts, at);
 begin
   perform credits_private.settled(a, at) from unnest(accounts) a
-  where a.account_id not in (select s.account_id from unnest(settled) s);
+  where a.account_id not in (select unnest(settled));
   perform credits_private.tell_watchers(a) from unnest(accounts) a where a.watched_until is not null;
   return cardinality(accounts);
 end
 $$;
 
--- The same, where one cannot be settled: it must not hold up the others, and is found by halves.
+-- The same, where one cannot be settled: it must not hold up the others. It is found by halves, and put off for an hour, or as many
+-- of them as fill a batch would be all that the sweep ever sees.
 create or replace function credits_private.settle_others(accounts credits.accounts[], at timestamptz)
 returns int
 language plpgsql volatile
@@ -172,15 +175,16 @@ begin
   return credits_private.settle_all(accounts, at);
 exception when others then
   if count = 1 then
-    raise warning 'account % cannot be settled: %', accounts[1].account_id, sqlerrm;
-    return 0;
+    raise warning 'Account % cannot be settled: %', accounts[1].account_id, sqlerrm;
+    update credits.accounts a set sweep_again_at = at + interval '1 hour' where a.account_id = accounts[1].account_id;
+    return 1;
   end if;
   return credits_private.settle_others(accounts[:count / 2], at) + credits_private.settle_others(accounts[count / 2 + 1:], at);
 end
 $$;
 
 -- For the worker: settles up to "batch" accounts that are due, skipping those that somebody else is writing to.
--- Returns how many it settled; fewer than "batch" means that the rest is done or in other hands.
+-- Returns how many it dealt with; fewer than "batch" means that the rest is done or in other hands.
 create or replace function credits.settle_due(batch int default 500)
 returns int
 language plpgsql volatile security definer
@@ -201,4 +205,4 @@ begin
 end
 $$;
 comment on function credits.settle_due(int) is
-  'Writes down what has fallen due (expiries, rollovers, refills, ends of holds, meters) in up to "batch" accounts, skipping locked ones, and returns how many. The worker calls it until it returns 0. Balances never wait for it. Service only.';
+  'Writes down what has fallen due (expiries, rollovers, refills, ends of holds, meters) in up to "batch" accounts, skipping locked ones, and returns how many. One that cannot be settled is named in a warning, counted, and tried again in an hour. The worker calls it until it returns 0. Balances never wait for it. Service only.';

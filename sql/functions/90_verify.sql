@@ -46,6 +46,13 @@ select p.account_id, 'posting_of_no_lot', jsonb_build_object('seq', p.seq, 'lot_
 from credits.postings p
 where not exists (select from credits.lots l where l.account_id = p.account_id and l.lot_id = p.lot_id)
 union all
+-- A lot has the draw order of its bucket, and counts as it does. (Its account is that of its entry: each has a posting.)
+select l.account_id, 'lot_is_not_as_its_bucket',
+  jsonb_build_object('lot_id', l.lot_id, 'bucket', l.bucket, 'draw_order', l.draw_order, 'counts_as', l.counts_as)
+from credits.lots l
+where not exists (
+  select from credits.buckets b where b.bucket = l.bucket and b.draw_order = l.draw_order and b.counts_as = l.counts_as)
+union all
 -- A balance is the running sum of the amounts.
 select e.account_id, 'balance_is_not_the_running_sum',
   jsonb_build_object('seq', e.seq, 'unit', e.unit, 'balance_after', e.balance_after, 'sum', e.running)

@@ -9,14 +9,13 @@ create table credits.buckets (
   name text not null,
   constraint buckets_pkey primary key (bucket),
   constraint buckets_are_drawn_one_after_another unique (draw_order),
-  constraint buckets_as_lots_copy_them unique (bucket, draw_order, counts_as),
   constraint bucket_counts_as_included_or_additional check (counts_as in ('included', 'additional'))
 );
 comment on table credits.buckets is 'Where lots stand in the draw order. Another bucket is another row.';
 comment on column credits.buckets.bucket is 'Key of the bucket.';
-comment on column credits.buckets.draw_order is 'Lower is drawn first.';
+comment on column credits.buckets.draw_order is 'Lower is drawn first. Lots have a copy: what is changed here is changed there.';
 comment on column credits.buckets.counts_as is
-  'Which of the two figures of a balance it adds to. What counts as included obeys the plan''s rollover rule at each boundary.';
+  'Which of the two figures of a balance it adds to. What counts as included obeys the plan''s rollover rule at each boundary. Lots have a copy.';
 comment on column credits.buckets.name is 'Its name for people.';
 insert into credits.buckets (bucket, draw_order, counts_as, name) values
   ('included', 1, 'included', 'Included credits'),
@@ -37,6 +36,7 @@ create table credits.accounts (
   next_due_at timestamptz not null default 'infinity',
   opened_at timestamptz not null,
   watched_until timestamptz,
+  sweep_again_at timestamptz,
   constraint accounts_pkey primary key (account_id),
   constraint accounts_rate_card_fkey foreign key (rate_card) references credits.rate_cards,
   constraint accounts_plan_fkey foreign key (plan) references credits.plans,
@@ -68,6 +68,7 @@ comment on column credits.accounts.additional_period_limit is
   'At most this much of the additional credits is drawn in a period, in the card''s main unit; null: no limit.';
 comment on column credits.accounts.next_due_at is 'Nothing falls due before this instant: the first period end, expiry of a lot or end of a hold ahead.';
 comment on column credits.accounts.opened_at is 'When the account was opened.';
+comment on column credits.accounts.sweep_again_at is 'When the worker tries again to settle it, which it could not; null: it always could.';
 comment on column credits.accounts.watched_until is 'Changes before this instant are announced to who watches the balances; null: nobody did.';
 
 create table credits.members (

@@ -1,7 +1,8 @@
 -- The ledger: lots, and the entries and postings that explain every figure of them.
 --
--- No key leads from an entry to its account and from a posting to its lot: each would be 4 % of a spend and 15 % of a row of
--- spend_many, for what post() cannot get wrong under the account's lock. verify() finds what lacks one.
+-- No key leads from an entry to its account, and from a posting to its entry and its lot: each would be 4 % of a spend and 15 % of a
+-- row of spend_many, for what post() cannot get wrong under the account's lock. None leads from a lot to its account and its bucket: each
+-- would be 8 % of a row of the sweep, and all writers would lock the one row of the bucket. verify() finds what lacks one.
 --
 -- An entry is one change of an account's balance in one unit. It touches lots; each movement is a posting. A lot says
 -- what is left of one grant, and its last posting must say the same: the deferred key below has the database refuse
@@ -31,15 +32,11 @@ create table credits.lots (
   price credits.money,
   currency text,
   constraint lots_pkey primary key (account_id, lot_id),
-  constraint lots_account_fkey foreign key (account_id) references credits.accounts,
-  constraint lots_bucket_fkey foreign key (bucket, draw_order, counts_as)
-    references credits.buckets (bucket, draw_order, counts_as) on update cascade,
   constraint lots_purchase_fkey foreign key (account_id, purchase_id) references credits.purchases,
   constraint lot_does_not_end_before_it_starts check (starts_at <= expires_at)
 ) with (fillfactor = 50);
 create index lots_open on credits.lots (account_id, unit) where open;
 create index lots_by_purchase on credits.lots (account_id, purchase_id) where purchase_id is not null;
-create index lots_by_bucket on credits.lots (bucket, draw_order, counts_as);
 comment on table credits.lots is
   'One grant of one unit in one bucket, usable in [starts_at, expires_at). granted = available + held + spent + forfeited.';
 comment on column credits.lots.account_id is 'Whose lot it is.';

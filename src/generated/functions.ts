@@ -32,6 +32,8 @@ export interface AccountsRow {
   opened_at: Date;
   /** Changes before this instant are announced to who watches the balances; null: nobody did. */
   watched_until: Date | null;
+  /** When the worker tries again to settle it, which it could not; null: it always could. */
+  sweep_again_at: Date | null;
 }
 
 /** What an account has in one unit; total = included + additional, without what is held. */
@@ -621,7 +623,7 @@ export interface Functions {
     arguments: { account_id: string; provider: string; customer_id: string };
     row: PaymentCustomersRow;
   };
-  /** Writes down what has fallen due (expiries, rollovers, refills, ends of holds, meters) in up to "batch" accounts, skipping locked ones, and returns how many. The worker calls it until it returns 0. Balances never wait for it. Service only. */
+  /** Writes down what has fallen due (expiries, rollovers, refills, ends of holds, meters) in up to "batch" accounts, skipping locked ones, and returns how many. One that cannot be settled is named in a warning, counted, and tried again in an hour. The worker calls it until it returns 0. Balances never wait for it. Service only. */
   settle_due: {
     arguments: { batch?: number | null };
     row: { settle_due: number };

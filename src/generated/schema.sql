@@ -233,6 +233,7 @@ create table credits.accounts (
   next_due_at timestamp with time zone not null default 'infinity'::timestamp with time zone,
   opened_at timestamp with time zone not null,
   watched_until timestamp with time zone,
+  sweep_again_at timestamp with time zone,
   constraint accounts_pkey PRIMARY KEY (account_id),
   constraint account_change_waits_for_a_period CHECK (((period_end IS NOT NULL) OR ((pending_plan IS NULL) AND (NOT cancels_at_period_end)))),
   constraint account_has_one_change_pending CHECK (((pending_plan IS NULL) OR (NOT cancels_at_period_end))),
@@ -264,7 +265,6 @@ create table credits.buckets (
   name text not null,
   constraint buckets_pkey PRIMARY KEY (bucket),
   constraint buckets_are_drawn_one_after_another UNIQUE (draw_order),
-  constraint buckets_as_lots_copy_them UNIQUE (bucket, draw_order, counts_as),
   constraint bucket_counts_as_included_or_additional CHECK ((counts_as = ANY (ARRAY['included'::text, 'additional'::text])))
 );
 alter table credits.buckets owner to credits_owner;
@@ -520,11 +520,8 @@ create table credits.lots (
   constraint lots_pkey PRIMARY KEY (account_id, lot_id),
   constraint lot_does_not_end_before_it_starts CHECK ((starts_at <= expires_at)),
   constraint lot_figures_are_explained_by_a_posting FOREIGN KEY (account_id, lot_id, version, granted, spent, forfeited) REFERENCES credits.postings(account_id, lot_id, version, granted, spent, forfeited) DEFERRABLE INITIALLY DEFERRED,
-  constraint lots_account_fkey FOREIGN KEY (account_id) REFERENCES credits.accounts(account_id),
-  constraint lots_bucket_fkey FOREIGN KEY (bucket, draw_order, counts_as) REFERENCES credits.buckets(bucket, draw_order, counts_as) ON UPDATE CASCADE,
   constraint lots_purchase_fkey FOREIGN KEY (account_id, purchase_id) REFERENCES credits.purchases(account_id, purchase_id)
 );
-CREATE INDEX lots_by_bucket ON credits.lots USING btree (bucket, draw_order, counts_as);
 CREATE INDEX lots_by_purchase ON credits.lots USING btree (account_id, purchase_id) WHERE (purchase_id IS NOT NULL);
 CREATE INDEX lots_open ON credits.lots USING btree (account_id, unit) WHERE open;
 alter table credits.lots owner to credits_owner;
@@ -1000,6 +997,14 @@ UNION ALL
   WHERE (NOT (EXISTS ( SELECT
            FROM credits.lots l
           WHERE ((l.account_id = p.account_id) AND (l.lot_id = p.lot_id)))))
+UNION ALL
+ SELECT l.account_id,
+    'lot_is_not_as_its_bucket'::text AS rule,
+    jsonb_build_object('lot_id', l.lot_id, 'bucket', l.bucket, 'draw_order', l.draw_order, 'counts_as', l.counts_as) AS detail
+   FROM credits.lots l
+  WHERE (NOT (EXISTS ( SELECT
+           FROM credits.buckets b
+          WHERE ((b.bucket = l.bucket) AND (b.draw_order = l.draw_order) AND (b.counts_as = l.counts_as)))))
 UNION ALL
  SELECT e.account_id,
     'balance_is_not_the_running_sum'::text AS rule,
@@ -1640,7 +1645,7 @@ function credits_private.additional_allowed(account credits.accounts, unit text,
 grant execute on function credits_private.additional_allowed to credits_owner;
 
 function credits_private.after_plain_boundary(accounts credits.accounts[], at timestamp with time zone)
-  returns SETOF credits.accounts
+  returns TABLE(account_id text, plan text, anchor timestamp with time zone, period_index integer, period_start timestamp with time zone, period_end timestamp with time zone)
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.after_plain_boundary to credits_owner;
 
@@ -2202,7 +2207,7 @@ function credits_private.settle_others(accounts credits.accounts[], at timestamp
 grant execute on function credits_private.settle_others to credits_owner;
 
 function credits_private.settle_together(accounts credits.accounts[], at timestamp with time zone)
-  returns credits.accounts[]
+  returns text[]
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.settle_together to credits_owner;
 

@@ -84,6 +84,10 @@ export interface CreditsAccounts {
    */
   rate_card: string;
   /**
+   * When the worker tries again to settle it, which it could not; null: it always could.
+   */
+  sweep_again_at: Timestamp | null;
+  /**
    * Changes before this instant are announced to who watches the balances; null: nobody did.
    */
   watched_until: Timestamp | null;
@@ -95,11 +99,11 @@ export interface CreditsBuckets {
    */
   bucket: string;
   /**
-   * Which of the two figures of a balance it adds to. What counts as included obeys the plan's rollover rule at each boundary.
+   * Which of the two figures of a balance it adds to. What counts as included obeys the plan's rollover rule at each boundary. Lots have a copy.
    */
   counts_as: string;
   /**
-   * Lower is drawn first.
+   * Lower is drawn first. Lots have a copy: what is changed here is changed there.
    */
   draw_order: number;
   /**

@@ -42,8 +42,8 @@ async function fieldsOf(type: string): Promise<Field[]> {
   return __type.fields;
 }
 
-/** Keys that are there for the sake of constraints: those of lots point at what explains them, and at a bucket's copies. */
-const NOT_FOLLOWED = ['lot_figures_are_explained_by_a_posting', 'lots_bucket_fkey'];
+/** A key that is there for the sake of its constraint: lots point at what explains them. */
+const NOT_FOLLOWED = ['lot_figures_are_explained_by_a_posting'];
 
 const singular = (name: string) => name.replace(/ies$/, 'y').replace(/([^s])s$/, '$1');
 

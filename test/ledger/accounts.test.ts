@@ -39,6 +39,7 @@ describe('open_account', () => {
         next_due_at: new Date('2026-04-10T12:00:00Z'),
         opened_at: new Date(NOON),
         watched_until: null,
+        sweep_again_at: null,
       },
     ]);
     expect(await totals('planned')).toEqual({ credit: 100, minute: 10 });

@@ -115,11 +115,6 @@ describe('a lot', () => {
     ['price = -1', 'money_is_finite_and_not_negative'],
     [`expires_at = starts_at - interval '1 microsecond'`, 'lot_does_not_end_before_it_starts'],
     [`source = 'thin air'`, 'lot_source_is_known'],
-    [`bucket = 'borrowed'`, 'lots_bucket_fkey'],
-    [`bucket = 'additional'`, 'lots_bucket_fkey'],
-    // The draw order is the bucket's, and so is what it counts as.
-    ['draw_order = 2', 'lots_bucket_fkey'],
-    [`counts_as = 'additional'`, 'lots_bucket_fkey'],
     ['purchase_id = 1', 'lots_purchase_fkey'],
   ])('is never of %s', async (change, constraint) => {
     expect(

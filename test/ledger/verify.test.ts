@@ -71,9 +71,24 @@ describe('verify', () => {
     );
   });
 
-  test('finds postings whose entry is gone, and an entry before the first', async () => {
+  test.each([`bucket = 'borrowed'`, `bucket = 'additional'`, 'draw_order = 2'])(
+    'finds a lot that is not as its bucket: %s',
+    async (change) => {
+      expect(await found(lot(change, 1))).toEqual([
+        violation('lot_is_not_as_its_bucket', { lot_id: 1 }),
+      ]);
+    },
+  );
+
+  test('finds a lot that counts as its bucket does not', async () => {
+    expect(await found(lot(`counts_as = 'additional'`, 1))).toContainEqual(
+      violation('lot_is_not_as_its_bucket', { lot_id: 1, counts_as: 'additional' }),
+    );
+  });
+
+  test('finds a posting whose entry is gone, also the last one, and an entry before the first', async () => {
     expect(
-      await found(`delete from credits.entries where account_id = 'team' and seq = 5`),
+      await found(`delete from credits.entries where account_id = 'team' and seq >= 5`),
     ).toContainEqual(violation('posting_of_no_entry', { seq: 5, lot_id: 1 }));
     expect(await found(entry('seq = 0', 1))).toContainEqual(
       violation('seq_has_a_gap', { seq: 0, expected: 1 }),

@@ -33,6 +33,20 @@ async function work(connectionString = database.url): Promise<Worker> {
   return worker;
 }
 
+/** One sweep, without a worker. */
+async function sweep(options: Parameters<typeof settleDue>[1]): Promise<void> {
+  const withPgClient = async <Result>(work: (client: PoolClient) => Promise<Result>) => {
+    const client = await database.pool.connect();
+    try {
+      return await work(client);
+    } finally {
+      client.release();
+    }
+  };
+  const task = settleDue((line) => log.push(line), options);
+  await task({}, { withPgClient } as unknown as JobHelpers);
+}
+
 const due = async () =>
   (
     await database.query(
@@ -246,16 +260,7 @@ describe('the log of a sweep', () => {
       [new Date(Date.now() - 10 * DAY)],
     );
     await database.setNow(null);
-    const withPgClient = async <Result>(work: (client: PoolClient) => Promise<Result>) => {
-      const client = await database.pool.connect();
-      try {
-        return await work(client);
-      } finally {
-        client.release();
-      }
-    };
-    const task = settleDue((line) => log.push(line), { batch: 20, report: 50 });
-    await task({}, { withPgClient } as unknown as JobHelpers);
+    await sweep({ batch: 20, report: 50 });
     expect(log).toEqual([
       'Settled 60 accounts that were due; 90 are left.',
       'Settled 120 accounts that were due; 30 are left.',
@@ -336,23 +341,46 @@ describe('an account that somebody watches', () => {
 });
 
 describe('an account that cannot be settled', () => {
+  // Two of these allowances are more than an account can have.
+  const allow = (amount: string) =>
+    database.query(`update credits.plan_allowances set amount = $1 where plan = 'atelier_saver'`, [
+      amount,
+    ]);
+  beforeEach(() => allow('6e17'));
+
   test('does not hold up the others', async () => {
-    // Two of these allowances are more than an account can have.
-    await database.query(
-      `update credits.plan_allowances set amount = 6e17 where plan = 'atelier_saver'`,
-    );
     for (const account of ['a', 'b', 'c', 'd', 'e']) await opened(account, 'atelier_pro');
     await opened('bad', 'atelier_saver');
     await database.query(`select credits.authorize('b', 'image', expires_in => '1 hour')`);
     await database.setNow('2026-04-02T00:00:00Z');
 
     expect(await database.query('select credits.settle_due() as settled')).toEqual([
-      { settled: 5 },
+      { settled: 6 },
     ]);
     expect(await due()).toEqual(['bad']);
     expect(await logOf('bad')).toHaveLength(1);
     expect(await logOf('b')).toHaveLength(6);
     for (const account of ['a', 'c', 'e']) expect(await logOf(account)).toEqual(await logOf('d'));
+  });
+
+  test('is put off, so that more of them than a batch has do not stop the sweep', async () => {
+    const bad = ['bad 1', 'bad 2', 'bad 3', 'bad 4', 'bad 5'];
+    for (const account of bad) await opened(account, 'atelier_saver');
+    for (const account of ['a', 'b', 'c']) await opened(account, 'atelier_pro');
+    await database.setNow('2026-04-02T00:00:00Z');
+    await sweep({ batch: 2 });
+    expect(await due()).toEqual(bad);
+    expect(log).toHaveLength(6);
+    for (const account of bad) expect(log.join('\n')).toContain(`Account ${account} cannot be`);
+
+    // Nobody tries them again for an hour, then they are settled with the others.
+    await allow('40');
+    await database.setNow('2026-04-02T00:59:59Z');
+    await sweep({ batch: 2 });
+    expect(await due()).toEqual(bad);
+    await database.setNow('2026-04-02T01:00:00Z');
+    await sweep({ batch: 2 });
+    expect(await due()).toEqual([]);
   });
 });
 
