@@ -110,7 +110,8 @@ begin
     select l.index, l.account_id collate "C" as account_id, l.last_seq, l.place, l.unit, l.amount, l.breakdown
     from credits_private.priced_lines(requests, accounts, at) l
   ),
-  -- Accounts with a request that needs a second look: theirs go one by one.
+  -- Accounts with a request that needs a second look: theirs go one by one. With "offset 0" each key is looked up by the index; the
+  -- planner would rather read the whole log into memory, while it is short.
   special as materialized (
     select l.account_id
     from line l
@@ -119,10 +120,10 @@ begin
       or length(r.idempotency_key) not between 1 and 255 or length(r.member_id) not between 1 and 255
       or (r.max_amount is not null and (l.place > 1 or (r.max_amount between l.amount and 1e18) is not true))
       or (r.idempotency_key is not null and exists (
-        select from credits.entries e where e.account_id = l.account_id and e.idempotency_key = r.idempotency_key))
+        select from credits.entries e where e.account_id = l.account_id and e.idempotency_key = r.idempotency_key offset 0))
       or (r.member_id is not null and exists (
         select from credits.members m
-        where m.account_id = l.account_id and m.member_id = r.member_id and m.period_cap is not null))
+        where m.account_id = l.account_id and m.member_id = r.member_id and m.period_cap is not null offset 0))
     union all
     select l.account_id
     from line l
