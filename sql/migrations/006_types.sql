@@ -88,9 +88,13 @@ create type credits_private.price as (unit text, amount numeric, breakdown jsonb
 create type credits_private.draw_place as (
   draw_order smallint, priority int, expires_at timestamptz, paid boolean, starts_at timestamptz, lot_id bigint);
 
--- A job that several requests ask for, with its price. See functions/spend_many.
-create type credits_private.priced_job as (
-  rate_card text, plan text, top_ups boolean, operation text, usage jsonb, prices credits_private.price[]);
+-- What several requests of spend_many ask for, and which they are. See functions/spend_many.
+create type credits_private.asked_job as (
+  rate_card text, plan text, top_ups boolean, operation text, usage jsonb, indexes int[], account_ids text[], last_seqs bigint[]);
+
+-- What a request of spend_many was charged in one unit. See functions/spend_many.
+create type credits_private.charged as (
+  index int, seq bigint, unit text, included numeric, additional numeric, balance_after numeric, breakdown jsonb);
 
 -- What one component of an item comes to, or all of them in one unit: a fraction, as the breakdown shows it, and the lines there.
 -- scale and rounding are the unit's.

@@ -145,6 +145,17 @@ create type credits.violation as (
   detail jsonb
 );
 
+create type credits_private.asked_job as (
+  rate_card text,
+  plan text,
+  top_ups boolean,
+  operation text,
+  usage jsonb,
+  indexes integer[],
+  account_ids text[],
+  last_seqs bigint[]
+);
+
 create type credits_private.charge as (
   unit text,
   scale integer,
@@ -153,6 +164,16 @@ create type credits_private.charge as (
   denominator numeric,
   shown numeric,
   lines jsonb
+);
+
+create type credits_private.charged as (
+  index integer,
+  seq bigint,
+  unit text,
+  included numeric,
+  additional numeric,
+  balance_after numeric,
+  breakdown jsonb
 );
 
 create type credits_private.draw_place as (
@@ -186,15 +207,6 @@ create type credits_private.price as (
   unit text,
   amount numeric,
   breakdown jsonb
-);
-
-create type credits_private.priced_job as (
-  rate_card text,
-  plan text,
-  top_ups boolean,
-  operation text,
-  usage jsonb,
-  prices credits_private.price[]
 );
 
 create type credits_private.projection as (
@@ -1715,7 +1727,7 @@ function credits_private.charge_meter(account credits.accounts, lots credits.lot
 grant execute on function credits_private.charge_meter to credits_owner;
 
 function credits_private.charge_together(requests credits.spend_request[], accounts credits.accounts[], at timestamp with time zone)
-  returns credits.spend_result[]
+  returns credits_private.charged[]
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.charge_together to credits_owner;
 
@@ -1975,11 +1987,6 @@ function credits_private.in_draw_order(lots credits.lots[])
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.in_draw_order to credits_owner;
 
-function credits_private.is_at_most(prices credits_private.price[], max_amount numeric)
-  returns boolean
-  language sql immutable owner credits_engine
-grant execute on function credits_private.is_at_most to credits_owner;
-
 function credits_private.is_paid(plan text)
   returns boolean
   language sql stable owner credits_engine
@@ -2101,11 +2108,6 @@ function credits_private.now()
 grant execute on function credits_private.now to credits_analyst;
 grant execute on function credits_private.now to credits_owner;
 
-function credits_private.numbered(requests credits.spend_request[])
-  returns TABLE(index integer, request credits.spend_request)
-  language plpgsql immutable owner credits_engine
-grant execute on function credits_private.numbered to credits_owner;
-
 function credits_private.past_balances(account credits.accounts, at timestamp with time zone)
   returns SETOF credits.balance
   language sql stable owner credits_engine
@@ -2136,10 +2138,10 @@ function credits_private.price_job(account credits.accounts, top_ups boolean, it
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.price_job to credits_owner;
 
-function credits_private.price_jobs(requests credits.spend_request[], accounts credits.accounts[], at timestamp with time zone)
-  returns SETOF credits_private.priced_job
+function credits_private.priced_lines(requests credits.spend_request[], accounts credits.accounts[], at timestamp with time zone)
+  returns TABLE(index integer, account_id text, last_seq bigint, place bigint, unit text, amount numeric, breakdown jsonb)
   language plpgsql stable owner credits_engine
-grant execute on function credits_private.price_jobs to credits_owner;
+grant execute on function credits_private.priced_lines to credits_owner;
 
 function credits_private.project(account credits.accounts, until timestamp with time zone, meters_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone)
   returns credits_private.projection

@@ -163,6 +163,37 @@ describe('a row per request and unit, in order', () => {
     ]);
   });
 
+  test('a free request moves no lot, whatever the others move', async () => {
+    const team = await shop.team(10);
+    const free = { account_id: team.id, operation: 'free' };
+    await spendMany([free, job(team, 6), free, job(team, 4), free]);
+    const { rows } = await shop.database.pool.query(
+      'select seq::int, version::int, amount::float from credits.postings where account_id = $1 order by seq',
+      [team.id],
+    );
+    expect(rows).toEqual([
+      { seq: 1, version: 1, amount: 10 },
+      { seq: 3, version: 2, amount: -6 },
+      { seq: 5, version: 3, amount: -4 },
+    ]);
+  });
+
+  test('requests that reach from one lot into the next', async () => {
+    const [one, two] = [await shop.team(10), await shop.team(10)];
+    for (const team of [one, two]) await team.grant(10);
+    await spendMany([job(one, 6), job(one, 6), job(one, 6)]);
+    for (let i = 0; i < 3; i++) await spendMany([job(two, 6)]);
+    const lines = async (team: { id: string }) =>
+      withNumbers(
+        await shop.database.pool.query(
+          'select seq, ordinal, lot_id, version, amount, spent from credits.postings where account_id = $1 order by seq, ordinal',
+          [team.id],
+        ),
+      );
+    expect(await lines(one)).toEqual(await lines(two));
+    expect((await lines(one)).length).toBe(6);
+  });
+
   test('keys belong to their account', async () => {
     const [a, b] = [await shop.team(10), await shop.team(10)];
     const rows = await spendMany([
