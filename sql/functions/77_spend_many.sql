@@ -1,11 +1,11 @@
 -- Many spends in one call, each with the outcome that it would have alone.
 --
---   lock and settle, account by account ──> charge together the accounts whose requests all fit
---                                       ──> the others: request by request, as spend does
+--   lock and settle the accounts ──> charge together those whose requests all fit
+--                                ──> the others: request by request, as spend does
 --
--- Charging together is spend's rules for the plain case, a set at a time: new keys, no limit in the way, and one lot that has enough
--- for all that the account's requests cost in a unit. A batch that reaches from one lot into the next goes request by request: that
--- is once in a lot's life.
+-- Charging together is spend's rules for the plain case, a set at a time: new keys, no limit in the way, and enough for all.
+-- Where the draw order puts an account's lots end to end, and its requests end to end as well, each request takes the lots
+-- that it lies over.
 --
 -- requests and accounts are asked by place, as in requests[i], where they are needed: that is cheaper than to carry their columns
 -- along. It holds for a generic plan, and not in a FOR loop, where each place is found by counting from the first.
@@ -96,8 +96,8 @@ begin
 end
 $$;
 
--- Charges the requests of those accounts whose requests are all plain; the accounts are locked and settled. Returns what it
--- charged; the requests of the other accounts are left alone.
+-- Charges the requests of those accounts that can pay all of theirs and where nothing needs a second look; the accounts are
+-- locked and settled. Returns what it charged; the requests of the other accounts are left alone.
 create or replace function credits_private.charge_together(
   requests credits.spend_request[], accounts credits.accounts[], at timestamptz)
 returns credits_private.charged[]
@@ -139,71 +139,77 @@ begin
     where l.place = 1 and r.idempotency_key is not null
     group by l.account_id, r.idempotency_key having count(*) > 1
   ),
-  -- Each line's place in the account's log, and what the account's lines in its unit come to with it: so much, in so many postings.
+  -- The lines of an account and unit lie end to end, each over (upto - amount, upto].
   charge as materialized (
-    select l.*, sum(l.amount) over in_unit as upto, count(*) filter (where l.amount > 0) over in_unit as postings,
-      l.last_seq + row_number() over (partition by l.account_id order by l.index, l.place) as seq
+    select l.*, sum(l.amount) over (partition by l.account_id, l.unit order by l.index) as upto
     from line l
     where l.account_id not in (select s.account_id from special s)
-    window in_unit as (partition by l.account_id, l.unit order by l.index)
   ),
-  -- For each account and unit: what all lines come to, the balance, and the lot that is drawn first.
-  purse as materialized (
-    select c.account_id, c.unit, c.total, c.postings, b.balance, l.*
-    from (
-      select c.account_id, c.unit, max(c.upto) as total, max(c.postings) as postings
-      from charge c group by c.account_id, c.unit
-    ) c
-    cross join lateral (
-      select coalesce(sum(l.granted - l.spent - l.forfeited), 0) as balance
-      from credits.lots l where l.account_id = c.account_id and l.unit = c.unit and l.open
-    ) b
+  -- The accounts' lots in draw order, end to end likewise.
+  lot as materialized (
+    select w.account_id, w.unit, w.total, l.lot_id, l.counts_as, l.granted, l.spent, l.forfeited, l.version, l.available,
+      sum(l.available) over (partition by w.account_id, w.unit order by l.place) as upto,
+      sum(l.granted - l.spent - l.forfeited) over (partition by w.account_id, w.unit) as balance,
+      row_number() over (partition by w.account_id, w.unit order by l.place) as number
+    from (select c.account_id, c.unit, sum(c.amount) as total from charge c group by c.account_id, c.unit) w
     left join lateral (
-      select l.lot_id, l.counts_as, l.granted, l.spent, l.forfeited, l.available, l.version
-      from credits.lots l
-      where l.account_id = c.account_id and l.unit = c.unit and l.open and l.available > 0 and credits_private.usable(l, at)
-      order by credits_private.draw_place(l)
-      limit 1
+      select l.lot_id, l.counts_as, l.granted, l.spent, l.forfeited, l.version, credits_private.draw_place(l) as place,
+        case when credits_private.usable(l, at) then l.available else 0 end as available
+      from credits.lots l where l.account_id = w.account_id and l.unit = w.unit and l.open
+      offset 0
     ) l on true
   ),
-  -- Accounts whose requests that lot cannot pay: theirs go one by one as well.
   short as materialized (
-    select p.account_id from purse p where coalesce(p.available, 0) < p.total
+    select l.account_id from lot l group by l.account_id, l.unit, l.total having coalesce(max(l.upto), 0) < l.total
   ),
-  paid as materialized (
-    select c.index, c.account_id, c.seq, c.unit, c.breakdown, p.balance - c.upto as balance_after,
-      case when p.counts_as = 'included' and c.amount > 0 then -c.amount else 0 end as included,
-      case when p.counts_as = 'additional' and c.amount > 0 then -c.amount else 0 end as additional,
-      p.lot_id, p.version + c.postings as version, p.granted, p.spent + c.upto as spent, p.forfeited
+  -- What each line takes of each lot that it lies over. A line of nothing is held against the first one.
+  slice as materialized (
+    select c.index, c.account_id, c.unit, c.breakdown, l.lot_id, l.granted, l.spent, l.forfeited, l.version, t.taken,
+      coalesce(l.balance, 0) - c.upto as balance_after,
+      c.last_seq + dense_rank() over (partition by c.account_id order by c.index, c.place) as seq,
+      row_number() over (partition by c.account_id, c.index, c.place order by l.upto) as ordinal,
+      sum(t.taken) filter (where l.counts_as = 'included') over (partition by c.account_id, c.index, c.place) as included,
+      sum(t.taken) filter (where l.counts_as = 'additional') over (partition by c.account_id, c.index, c.place) as additional
     from charge c
-    join purse p on p.account_id = c.account_id and p.unit = c.unit
+    join lot l on l.account_id = c.account_id and l.unit = c.unit
+      and case when c.amount > 0 then l.upto > c.upto - c.amount and c.upto > l.upto - l.available else l.number = 1 end
+    cross join lateral (
+      select greatest(0, least(c.upto, l.upto) - greatest(c.upto - c.amount, l.upto - l.available)) as taken) t
     where c.account_id not in (select s.account_id from short s)
   ),
   entry as (
     insert into credits.entries (
       account_id, seq, unit, kind, operation, amount, included, additional, balance_after, member_id, usage, breakdown,
       idempotency_key, occurred_at, recorded_at, metadata)
-    select p.account_id, p.seq, p.unit, 'usage', r.operation, p.included + p.additional, p.included, p.additional, p.balance_after,
-      r.member_id, coalesce(r.usage, '{}'), p.breakdown, r.idempotency_key, at, at, r.metadata
-    from paid p
-    cross join lateral (select (requests[p.index]).*) r
+    select s.account_id, s.seq, s.unit, 'usage', r.operation, -coalesce(s.included, 0) - coalesce(s.additional, 0),
+      -coalesce(s.included, 0), -coalesce(s.additional, 0), s.balance_after, r.member_id, coalesce(r.usage, '{}'), s.breakdown,
+      r.idempotency_key, at, at, r.metadata
+    from slice s
+    cross join lateral (select (requests[s.index]).*) r
+    where s.ordinal = 1
   ),
   posting as (
     insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
-    select p.account_id, p.seq, 1, p.lot_id, p.version, p.included + p.additional, p.granted, p.spent, p.forfeited
-    from paid p
-    where p.included + p.additional < 0
+    select s.account_id, s.seq, s.ordinal, s.lot_id, s.version + row_number() over in_lot, -s.taken, s.granted,
+      s.spent + sum(s.taken) over in_lot, s.forfeited
+    from slice s
+    where s.taken > 0
+    window in_lot as (partition by s.account_id, s.lot_id order by s.seq)
   ),
   drawn as (
     update credits.lots l
-    set spent = l.spent + p.total, version = l.version + p.postings, open = l.granted - l.spent - l.forfeited > p.total
-    from purse p
-    where l.account_id = p.account_id and l.lot_id = p.lot_id and p.total > 0
-      and p.account_id not in (select s.account_id from short s)
+    set spent = l.spent + s.taken, version = l.version + s.postings, open = l.granted - l.spent - l.forfeited > s.taken
+    from (
+      select s.account_id, s.lot_id, sum(s.taken) as taken, count(*) as postings
+      from slice s where s.taken > 0 group by s.account_id, s.lot_id
+    ) s
+    where l.account_id = s.account_id and l.lot_id = s.lot_id
   )
-  select array_agg((p.index, p.seq, p.unit, p.included, p.additional, p.balance_after, p.breakdown)::credits_private.charged)
+  select array_agg((s.index, s.seq, s.unit, -coalesce(s.included, 0), -coalesce(s.additional, 0), s.balance_after,
+    s.breakdown)::credits_private.charged)
   into result
-  from paid p;
+  from slice s
+  where s.ordinal = 1;
 
   perform credits_private.top_up_if_low(a, at)
   from unnest(accounts) a
