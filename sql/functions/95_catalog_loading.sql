@@ -384,12 +384,15 @@ begin
     with added as (
       insert into credits.card_rates (
         rate_card, operation, component, match, unit, price, measure, per, quantity_rounding, minimum_quantity, tiers,
-        minimum_charge, maximum_charge, optional, source, valid_from, valid_until, scale, rounding)
+        minimum_charge, maximum_charge, optional, source, valid_from, valid_until, scale, rounding, component_count,
+        multiplier_group_count)
       select s.rate_card, s.operation, s.component, s.match, s.unit, s.price, s.measure, s.per, s.quantity_rounding,
         s.minimum_quantity, s.tiers, s.minimum_charge, s.maximum_charge, s.optional, s.source,
-        greatest(s.valid_from, since), s.valid_until, u.scale, u.rounding
+        greatest(s.valid_from, since), s.valid_until,
+        (select u.scale from credits.units u where u.rate_card = s.rate_card and u.unit = s.unit),
+        (select u.rounding from credits.units u where u.rate_card = s.rate_card and u.unit = s.unit),
+        0, 0 -- until they are counted
       from pg_temp.catalog_rates s
-      join credits.units u on u.rate_card = s.rate_card and u.unit = s.unit
       where s.valid_until > since and not exists (
         select from credits.card_rates r where r.rate_card = card and credits_private.same_rule(to_jsonb(s), to_jsonb(r), at))
       returning operation, component, match

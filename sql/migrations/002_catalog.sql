@@ -75,8 +75,8 @@ create table credits.card_rates (
   specificity int not null generated always as (jsonb_array_length(jsonb_path_query_array(match, '$.keyvalue()'))) stored,
   scale smallint not null,
   rounding text not null,
-  component_count int not null default 0,
-  multiplier_group_count int not null default 0,
+  component_count int not null,
+  multiplier_group_count int not null,
   constraint card_rates_pkey primary key (rate_id),
   constraint card_rates_operation_fkey foreign key (rate_card, operation) references credits.operations,
   constraint card_rates_unit_fkey foreign key (rate_card, unit, scale, rounding)

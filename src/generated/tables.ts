@@ -167,7 +167,7 @@ export interface CreditsCardRates {
   /**
    * How many components the operation's rates have ever had. Loading a catalog keeps both counts; rating looks no further.
    */
-  component_count: Generated<number>;
+  component_count: number;
   /**
    * Attributes that the usage must contain; of the rates that match, the one with most attributes applies.
    */
@@ -191,7 +191,7 @@ export interface CreditsCardRates {
   /**
    * How many groups the operation's multipliers have ever had.
    */
-  multiplier_group_count: Generated<number>;
+  multiplier_group_count: number;
   /**
    * The operation it prices.
    */

@@ -405,8 +405,9 @@ describe('the hold’s rates', () => {
     );
     if (price !== null) {
       await shop.database.query(
-        `insert into credits.card_rates (rate_card, operation, unit, scale, rounding, price, measure, valid_from, component_count)
-         select rate_card, $1, unit, scale, rounding, $2, 'n', $3, 1
+        `insert into credits.card_rates (rate_card, operation, unit, scale, rounding, price, measure, valid_from, component_count,
+           multiplier_group_count)
+         select rate_card, $1, unit, scale, rounding, $2, 'n', $3, 1, 0
          from credits.units where rate_card = 'workshop' and unit = 'credit'`,
         [operation, price, at],
       );

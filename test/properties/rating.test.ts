@@ -183,7 +183,13 @@ test('a price is the exact sum of its components, rounded once', async () => {
         'credits.card_rates',
         catalog.rates.map((rate) => {
           const unit = catalog.units.find((row) => row.unit === rate.unit);
-          return own({ ...rate, scale: unit?.scale, rounding: unit?.rounding });
+          return own({
+            ...rate,
+            scale: unit?.scale,
+            rounding: unit?.rounding,
+            component_count: 0,
+            multiplier_group_count: 0,
+          });
         }),
       );
       await insertRows(client, 'credits.card_multipliers', catalog.multipliers?.map(own));
