@@ -178,26 +178,6 @@ begin
 end
 $$;
 
--- What is available of a unit in an account's lots, as they are written or as they are given.
-create or replace function credits_private.available(
-  account_id text, lots credits.lots[], unit text, at timestamptz, out included numeric, out additional numeric)
-language plpgsql stable
-as $$
-begin
-  if lots is null then
-    select sum(l.available) filter (where l.counts_as = 'included'), sum(l.available) filter (where l.counts_as = 'additional')
-    into included, additional
-    from credits.lots l
-    where l.account_id = available.account_id and l.unit = available.unit and l.open and credits_private.usable(l, at);
-  else
-    select sum(l.available) filter (where l.counts_as = 'included'), sum(l.available) filter (where l.counts_as = 'additional')
-    into included, additional
-    from unnest(lots) l
-    where l.unit = available.unit and credits_private.usable(l, at);
-  end if;
-end
-$$;
-
 -- What stands between an account and a price, and how much could be drawn: the line that a quote shows. The account as it
 -- stands at the instant; lots and pending: where they are not as written, the lots, and what happened until then.
 create or replace function credits_private.assess(
@@ -207,28 +187,38 @@ returns credits.quote_line
 language plpgsql stable
 as $$
 declare
-  line credits.quote_line;
-  available record := credits_private.available(account.account_id, lots, price.unit, at);
-  included numeric := coalesce(available.included, 0);
-  additional numeric := coalesce(available.additional, 0);
+  included numeric;
+  additional numeric;
   additional_allowed numeric := credits_private.additional_allowed(account, price.unit, at, pending);
-  member_allowed numeric := credits_private.member_allowed(account, member_id, price.unit, at);
+  available numeric;
+  blocked_by text;
 begin
-  line.unit := price.unit;
-  line.amount := price.amount;
-  line.available := round(
-    least(included + least(additional, additional_allowed), member_allowed), scale(price.amount));
-  line.blocked_by := case
-    when gate.gate_id is not null then gate.requires || '_required'
-    when price.amount <= line.available then null
-    when price.amount > included + additional then 'insufficient_credits'
-    when price.amount > included + additional_allowed and not account.additional_enabled then 'additional_paused'
-    when price.amount > included + additional_allowed then 'period_limit'
-    else 'member_cap'
-  end;
-  line.affordable := line.blocked_by is null;
-  line.breakdown := price.breakdown;
-  return line;
+  if lots is null then
+    select coalesce(sum(l.available) filter (where l.counts_as = 'included'), 0),
+      coalesce(sum(l.available) filter (where l.counts_as = 'additional'), 0)
+    into included, additional
+    from credits.lots l
+    where l.account_id = account.account_id and l.unit = price.unit and l.open and credits_private.usable(l, at);
+  else
+    select coalesce(sum(l.available) filter (where l.counts_as = 'included'), 0),
+      coalesce(sum(l.available) filter (where l.counts_as = 'additional'), 0)
+    into included, additional
+    from unnest(lots) l
+    where l.unit = price.unit and credits_private.usable(l, at);
+  end if;
+  available := round(
+    least(included + least(additional, additional_allowed), credits_private.member_allowed(account, member_id, price.unit, at)),
+    scale(price.amount));
+  if gate.gate_id is not null or price.amount > available then
+    blocked_by := case
+      when gate.gate_id is not null then gate.requires || '_required'
+      when price.amount > included + additional then 'insufficient_credits'
+      when price.amount > included + additional_allowed and not account.additional_enabled then 'additional_paused'
+      when price.amount > included + additional_allowed then 'period_limit'
+      else 'member_cap'
+    end;
+  end if;
+  return (price.unit, price.amount, available, blocked_by is null, blocked_by, price.breakdown)::credits.quote_line;
 end
 $$;
 

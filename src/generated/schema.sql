@@ -1671,11 +1671,6 @@ function credits_private.assess(account credits.accounts, lots credits.lots[], g
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.assess to credits_owner;
 
-function credits_private.available(account_id text, lots credits.lots[], unit text, at timestamp with time zone, OUT included numeric, OUT additional numeric)
-  returns record
-  language plpgsql stable owner credits_engine
-grant execute on function credits_private.available to credits_owner;
-
 function credits_private.begin_catalog(rate_card text, name text, source text DEFAULT NULL::text)
   returns void
   language plpgsql volatile set client_min_messages=warning owner postgres
