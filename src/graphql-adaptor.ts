@@ -7,7 +7,14 @@
  * To PostgreSQL, what comes before a Sync is one transaction, and nothing is run after an error. So no query runs without its
  * settings, and they end with it, whatever becomes of it.
  */
-import { type Connection, type PoolClient, Query, type QueryConfig, type QueryResult } from 'pg';
+import {
+  type Connection,
+  type DatabaseError,
+  type PoolClient,
+  Query,
+  type QueryConfig,
+  type QueryResult,
+} from 'pg';
 import type { PgClientQuery, PgClientResult, WithPgClient } from 'postgraphile/@dataplan/pg';
 import * as postgraphiles from 'postgraphile/adaptors/pg';
 
@@ -70,10 +77,16 @@ function ask<Row>(
   return new Promise((resolve, reject) => {
     client.query(
       new QueryWithSettings(config, settings, (error, results) =>
-        error ? reject(error) : resolve(results[1]),
+        error ? letGo(client, error).then(() => reject(error)) : resolve(results[1]),
       ),
     );
   });
+}
+
+/** Ends a connection after which the pool must not lend it again: what was prepared was discarded, or the server ends it. */
+async function letGo(client: PoolClient, error: Error & Partial<DatabaseError>): Promise<void> {
+  if (error.code === '26000') await client.end();
+  if (error.severity === 'FATAL') await new Promise<void>((resolve) => client.once('end', resolve));
 }
 
 /** A query whose transaction begins with settings. Its results are two. */

@@ -77,6 +77,7 @@ begin
   into original
   from credits_private.used_keys k
   where k.account_id = check_key_is_new.account_id and k.idempotency_key = check_key_is_new.idempotency_key
+  order by k.seq
   limit 1;
   if found then
     perform credits_private.fail_key_reused(idempotency_key, original);

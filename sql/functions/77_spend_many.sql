@@ -74,12 +74,12 @@ begin
       left join lateral (
         select e.seq, e.occurred_at from credits.entries e where e.account_id = a.account_id order by e.seq desc limit 1) e on true
     )
-    select (a.rate_card, a.plan, a.top_ups, r.operation, coalesce(r.usage, '{}'),
+    select (a.rate_card, a.plan, a.top_ups, r.operation, coalesce(nullif(r.usage, 'null'), '{}'),
       array_agg(i), array_agg(a.account_id), array_agg(a.last_seq))::credits_private.asked_job
     from generate_subscripts(requests, 1) i
     cross join lateral (select (requests[i]).*) r
     join account a on a.account_id = r.account_id and a.is_plain
-    group by a.rate_card, a.plan, a.top_ups, r.operation, coalesce(r.usage, '{}'));
+    group by a.rate_card, a.plan, a.top_ups, r.operation, coalesce(nullif(r.usage, 'null'), '{}'));
   foreach job in array jobs loop
     account.rate_card := job.rate_card;
     account.plan := job.plan;
@@ -182,7 +182,7 @@ begin
       account_id, seq, unit, kind, operation, amount, included, additional, balance_after, member_id, usage, breakdown,
       idempotency_key, occurred_at, recorded_at, metadata)
     select s.account_id, s.seq, s.unit, 'usage', r.operation, -coalesce(s.included, 0) - coalesce(s.additional, 0),
-      -coalesce(s.included, 0), -coalesce(s.additional, 0), s.balance_after, r.member_id, coalesce(r.usage, '{}'), s.breakdown,
+      -coalesce(s.included, 0), -coalesce(s.additional, 0), s.balance_after, r.member_id, coalesce(nullif(r.usage, 'null'), '{}'), s.breakdown,
       r.idempotency_key, at, at, r.metadata
     from slice s
     cross join lateral (select (requests[s.index]).*) r
@@ -266,7 +266,7 @@ begin
   return query
     select c.index, 'ok', null::text, null::jsonb, (requests[c.index]).account_id, c.seq, c.unit, 'usage', (requests[c.index]).operation,
       c.included + c.additional, c.included, c.additional, c.balance_after, (requests[c.index]).member_id,
-      coalesce((requests[c.index]).usage, '{}'), c.breakdown, (requests[c.index]).idempotency_key, at, at,
+      coalesce(nullif((requests[c.index]).usage, 'null'), '{}'), c.breakdown, (requests[c.index]).idempotency_key, at, at,
       (requests[c.index]).metadata, null::text
     from unnest(charged) c
     union all

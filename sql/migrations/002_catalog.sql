@@ -51,7 +51,7 @@ comment on column credits.operations.operation is 'Key of the operation, such as
 comment on column credits.operations.category is 'The heading it stands under on the rate card.';
 comment on column credits.operations.name is 'Its name for people.';
 comment on column credits.operations.description is 'What it does, and which usage it takes.';
-comment on column credits.operations.retired_at is 'When the catalog stopped listing it; kept for the log''s sake.';
+comment on column credits.operations.retired_at is 'When the catalog stopped listing it, and its rates ended; kept for the log''s sake.';
 
 create table credits.card_rates (
   rate_id bigint generated always as identity,
@@ -139,6 +139,7 @@ create table credits.card_multipliers (
   specificity int not null generated always as (jsonb_array_length(jsonb_path_query_array(match, '$.keyvalue()'))) stored,
   constraint card_multipliers_pkey primary key (multiplier_id),
   constraint card_multipliers_operation_fkey foreign key (rate_card, operation) references credits.operations,
+  constraint multiplier_group_has_a_name check (multiplier_group <> ''),
   constraint multiplier_match_is_an_object check (jsonb_typeof(match) = 'object'),
   constraint multiplier_factor_is_finite check (factor >= 0 and factor <= 1e6),
   constraint multiplier_validity_is_in_order check (valid_from <= valid_until),

@@ -13,7 +13,7 @@ create table credits.buckets (
 );
 comment on table credits.buckets is 'Where lots stand in the draw order. Another bucket is another row.';
 comment on column credits.buckets.bucket is 'Key of the bucket.';
-comment on column credits.buckets.draw_order is 'Lower is drawn first. Lots have a copy: what is changed here is changed there.';
+comment on column credits.buckets.draw_order is 'Lower is drawn first. Lots have a copy: who changes it here changes it there, in the same transaction.';
 comment on column credits.buckets.counts_as is
   'Which of the two figures of a balance it adds to. What counts as included obeys the plan''s rollover rule at each boundary. Lots have a copy.';
 comment on column credits.buckets.name is 'Its name for people.';

@@ -300,6 +300,7 @@ create table credits.card_multipliers (
   constraint card_multipliers_pkey PRIMARY KEY (multiplier_id),
   constraint multipliers_alike_do_not_overlap_in_time EXCLUDE USING gist (rate_card WITH =, operation WITH =, multiplier_group WITH =, COALESCE(component, ''::text) WITH =, ((match)::text) WITH =, tstzrange(valid_from, valid_until) WITH &&),
   constraint multiplier_factor_is_finite CHECK (((factor >= (0)::numeric) AND (factor <= '1000000'::numeric))),
+  constraint multiplier_group_has_a_name CHECK ((multiplier_group <> ''::text)),
   constraint multiplier_match_is_an_object CHECK ((jsonb_typeof(match) = 'object'::text)),
   constraint multiplier_validity_is_in_order CHECK ((valid_from <= valid_until)),
   constraint card_multipliers_operation_fkey FOREIGN KEY (rate_card, operation) REFERENCES credits.operations(rate_card, operation)

@@ -103,7 +103,7 @@ export interface CreditsBuckets {
    */
   counts_as: string;
   /**
-   * Lower is drawn first. Lots have a copy: what is changed here is changed there.
+   * Lower is drawn first. Lots have a copy: who changes it here changes it there, in the same transaction.
    */
   draw_order: number;
   /**
@@ -684,7 +684,7 @@ export interface CreditsOperations {
    */
   rate_card: string;
   /**
-   * When the catalog stopped listing it; kept for the log's sake.
+   * When the catalog stopped listing it, and its rates ended; kept for the log's sake.
    */
   retired_at: Timestamp | null;
 }

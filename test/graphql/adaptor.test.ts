@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPool } from '../../src/database.ts';
 import { createWithPgClient } from '../../src/graphql-adaptor.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
+import { untilTrue } from '../support/locks.ts';
 
 let database: TestDatabase;
 /** Of one connection, so that each query has what the one before left there. */
@@ -54,6 +55,28 @@ async function written() {
 }
 
 describe('a query', () => {
+  test('whose connection the server ends takes no other along', async () => {
+    const running = ask('select pg_sleep(600)');
+    const waiting = [ask(SEEN), ask(SEEN)];
+    await untilTrue(
+      database.pool,
+      `select pg_terminate_backend(pid) as yes from pg_stat_activity where query = 'select pg_sleep(600)'`,
+    );
+    await expect(running).rejects.toMatchObject({ code: '57P01' });
+    for (const { rows } of await Promise.all(waiting)) {
+      expect(rows).toMatchObject([{ role: 'credits_member', account_id: 'team' }]);
+    }
+  });
+
+  test('is not run without its settings where somebody discarded what was prepared, once', async () => {
+    await pool.query('deallocate all');
+    await expect(ask('insert into written (n) values (7)')).rejects.toMatchObject({
+      code: '26000',
+    });
+    expect(await written()).toEqual([]);
+    expect((await ask(SEEN)).rows).toMatchObject([{ role: 'credits_member' }]);
+  });
+
   test('has its settings, and leaves none of them behind', async () => {
     const before = await left();
     const { rows, rowCount } = await ask(SEEN, { name: 'seen' });

@@ -551,6 +551,15 @@ describe('a catalog is refused', () => {
     await expect(newCard().load({ rates })).rejects.toMatchObject({ code: '23514', constraint });
   });
 
+  test('for a group of multipliers without a name, where it is written down', async () => {
+    await expect(
+      newCard().load({
+        rates,
+        multipliers: `(operation, multiplier_group, match, factor) values ('job', '', '{"a": 1}', 2)`,
+      }),
+    ).rejects.toMatchObject({ code: '23514', constraint: 'multiplier_group_has_a_name' });
+  });
+
   test('for another card’s plan', async () => {
     const first = newCard();
     await first.load({ rates, plans: `('taken', 'Taken')` });

@@ -42,6 +42,21 @@ const job = (team: { id: string }, n: number, rest: Partial<Request> = {}): Requ
 });
 
 describe('a row per request and unit, in order', () => {
+  test('replayed where a usage of null was asked for, or none', async () => {
+    const team = await shop.team(10);
+    const free = { account_id: team.id, operation: 'free', idempotency_key: 'k' };
+    // What json calls null, which is not SQL's.
+    const [row] = await shop.database.query(
+      `select status, usage from credits.spend_many(array[($1, 'free', 'null', 'k', null, null, null)::credits.spend_request])`,
+      [team.id],
+    );
+    expect(row).toEqual({ status: 'ok', usage: {} });
+    expect(await spendMany([free, { ...free, usage: {} }])).toMatchObject([
+      { status: 'replayed' },
+      { status: 'replayed' },
+    ]);
+  });
+
   test('ok, replayed and refused', async () => {
     const [a, b] = [await shop.team('ws_pro'), await shop.team(10)];
     await b.spend(3, { idempotency_key: 'before' });

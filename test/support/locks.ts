@@ -23,10 +23,14 @@ export async function untilBlockedCount(pool: Pool, count: number): Promise<void
 }
 
 /** Asks until the answer is true; the test's own timeout ends a wait for nothing. */
-async function untilTrue(pool: Pool, question: string, params: unknown[]): Promise<void> {
+export async function untilTrue(
+  pool: Pool,
+  question: string,
+  params: unknown[] = [],
+): Promise<void> {
   for (;;) {
     const { rows } = await pool.query(question, params);
-    if (rows[0].yes) return;
+    if (rows[0]?.yes) return;
     await sleep(5);
   }
 }
