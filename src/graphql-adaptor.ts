@@ -84,7 +84,10 @@ function ask<Row>(
 }
 
 /** Ends a connection after which the pool must not lend it again: what was prepared was discarded, or the server ends it. */
-async function letGo(client: PoolClient, error: Error & Partial<DatabaseError>): Promise<void> {
+async function letGo(
+  client: PoolClient,
+  error: Error & Partial<Pick<DatabaseError, 'code' | 'severity'>>,
+): Promise<void> {
   if (error.code === '26000') await client.end();
   if (error.severity === 'FATAL') await new Promise<void>((resolve) => client.once('end', resolve));
 }
