@@ -245,14 +245,15 @@ begin
     account := credits_private.lock_account(account_id);
   end if;
 
-  -- What there is to know under the lock, at once: the end of the log, and what most spends have nothing of.
+  -- What there is to know under the lock, at once: the end of the log, and what most spends have nothing of. The subqueries name the
+  -- account, not e: they are asked once, by their indexes, and the planner has no reason to read a whole table for many rows of e.
   select e.seq, e.unit, e.balance_after, e.occurred_at,
     exists (
       select from credits_private.used_keys k
-      where k.account_id = e.account_id and k.idempotency_key = charge.idempotency_key) as key_is_used,
+      where k.account_id = charge.account_id and k.idempotency_key = charge.idempotency_key) as key_is_used,
     exists (
       select from credits.gates g where g.rate_card = account.rate_card and g.operation = items[1].operation) as is_gated,
-    coalesce((select t.enabled from credits.top_up_settings t where t.account_id = e.account_id), false) as top_ups
+    coalesce((select t.enabled from credits.top_up_settings t where t.account_id = charge.account_id), false) as top_ups
   into last
   from credits.entries e
   where e.account_id = charge.account_id
