@@ -83,7 +83,7 @@ begin
   else
     -- A caller whose snapshot is older than the lock gets a serialization failure, which it knows to retry, instead of a
     -- duplicate key.
-    insert into credits.entries as e select entry.* on conflict on constraint entries_pkey do nothing;
+    insert into credits.entries select entry.* on conflict on constraint entries_pkey do nothing;
   end if;
 
   foreach slice in array slices loop

@@ -2,8 +2,8 @@
 --
 --   lock ──> replay, if the key is known ──> settle what is due ──> gates, price ──> draw, or refuse ──> post
 --
--- What a statement costs is mostly its setting up, and an index's one row is the cheapest: so this path asks many small
--- questions rather than a few large ones. sql/README.md says what was measured.
+-- What a statement costs is mostly its setting up, and an index's one row is the cheapest: so this path asks for single rows, of
+-- few columns, and joins nothing. sql/README.md says what was measured.
 
 -- The labels and keys that a caller may give; null is none.
 create or replace function credits_private.fits(label text)
@@ -186,9 +186,7 @@ as $$
 declare
   additional_allowed numeric := credits_private.additional_allowed(account, price.unit, at);
   first_lot credits_private.slice;
-  lots credits.lots[];
   slices credits_private.slice[];
-  slice credits_private.slice;
   missing numeric;
 begin
   if price.amount > 0 and additional_allowed is null then

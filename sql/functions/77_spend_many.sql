@@ -117,7 +117,7 @@ begin
     from line l
     cross join lateral (select (requests[l.index]).*) r
     where l.unit is null
-      or length(r.idempotency_key) not between 1 and 255 or length(r.member_id) not between 1 and 255
+      or not credits_private.fits(r.idempotency_key) or not credits_private.fits(r.member_id)
       or (r.max_amount is not null and (l.place > 1 or (r.max_amount between l.amount and 1e18) is not true))
       or (r.idempotency_key is not null and exists (
         select from credits.entries e where e.account_id = l.account_id and e.idempotency_key = r.idempotency_key offset 0))
