@@ -166,13 +166,6 @@ const UndeclaredRelationsPlugin = jsonPgSmartTags({
           ],
         },
       },
-      // Declared with the unit's scale and rounding, which it copies.
-      'credits.card_rates': {
-        tags: {
-          foreignKey:
-            '(rate_card, unit) references credits.units (rate_card, unit)|@foreignFieldName cardRates',
-        },
-      },
     },
   },
 });

@@ -194,16 +194,18 @@ declare
   amount numeric;
   prices credits_private.price[];
 begin
-  if cardinality(items) between 1 and 1000 is not true then
-    perform credits_private.fail_invalid('items', case when cardinality(items) > 1000 then 'too_many' else 'missing' end,
-      'Give 1 to 1000 items; "count" multiplies one.');
+  if cardinality(items) > 1000 then
+    perform credits_private.fail_invalid('items', 'too_many', 'Give 1 to 1000 items; "count" multiplies one.');
   end if;
-  foreach item in array items loop
+  foreach item in array coalesce(items, '{}') loop
     if jsonb_typeof(item.usage) is distinct from 'object' then
       item.usage := credits_private.no_usage(item);
     end if;
     charges := charges || credits_private.rate_item(rate_card, plan, top_ups, item, at);
   end loop;
+  if not found then
+    perform credits_private.fail_invalid('items', 'missing', 'Give 1 to 1000 items; "count" multiplies one.');
+  end if;
 
   if cardinality(charges) is distinct from 1 then
     charges := credits_private.summed(rate_card, charges);
@@ -221,6 +223,37 @@ begin
 end
 $$;
 
+-- The rates and multipliers of an operation in the order in which rate_item() asks them, but for those that had ended by "at".
+create or replace function credits_private.price_list(rate_card text, operation text, at timestamptz)
+returns credits_private.price_lists
+language sql stable
+as $$
+  select price_list.rate_card, price_list.operation, r.since, r.component_count, coalesce(r.rates, '{}'), coalesce(m.multipliers, '{}')
+  from (
+    select greatest(
+        max(r.valid_until) filter (where r.valid_until <= at),
+        (select max(m.valid_until) from credits.card_multipliers m
+          where m.rate_card = price_list.rate_card and m.operation = price_list.operation and m.valid_until <= at),
+        '-infinity') as since,
+      count(distinct r.component) filter (where r.valid_until > at) as component_count,
+      array_agg((
+          r.component, r.match, r.unit, u.scale, u.rounding, r.price, r.tiers, r.measure, r.per, r.quantity_rounding, r.minimum_quantity,
+          r.minimum_charge, r.maximum_charge, num_nonnulls(r.tiers, r.minimum_charge, r.maximum_charge) > 0, r.valid_from, r.valid_until,
+          jsonb_build_object('operation', r.operation, 'component', r.component,
+            'rate_id', r.rate_id, 'measure', r.measure, 'per', r.per, 'price', r.price)
+        )::credits_private.listed_rate order by r.component, r.specificity desc, r.rate_id) filter (where r.valid_until > at) as rates
+    from credits.card_rates r
+    join credits.units u on u.rate_card = r.rate_card and u.unit = r.unit
+    where r.rate_card = price_list.rate_card and r.operation = price_list.operation
+  ) r
+  cross join (
+    select array_agg((m.multiplier_group, m.component, m.match, m.factor, m.valid_from, m.valid_until)::credits_private.listed_multiplier
+      order by m.multiplier_group, m.component is null, m.specificity desc, m.multiplier_id) as multipliers
+    from credits.card_multipliers m
+    where m.rate_card = price_list.rate_card and m.operation = price_list.operation and m.valid_until > at
+  ) m
+$$;
+
 -- What an item comes to: a charge for each component, not rounded yet. PC404, PC422.
 create or replace function credits_private.rate_item(
   rate_card text, plan text, top_ups boolean, item credits.item, at timestamptz)
@@ -228,79 +261,63 @@ returns credits_private.charge[]
 language plpgsql stable
 as $$
 declare
-  facts jsonb := credits_private.trusted_usage(item.usage, plan, top_ups);
-  rate record;
-  last_component text := '';
-  multiplier record;
+  list credits_private.price_lists;
+  facts jsonb := item.usage || jsonb_build_object('plan', plan, 'top_ups', top_ups);
+  rate credits_private.listed_rate;
+  multiplier credits_private.listed_multiplier;
   last_group text;
-  factor numeric;
+  factor numeric := 1;
   known jsonb := '{}';
   item_count numeric;
+  quantity numeric;
+  charge numeric;
+  shown numeric;
+  component text;
   charges credits_private.charge[];
 begin
-  loop
-    -- The most specific rate of the next component.
-    select r.component, r.rate_id, r.unit, r.scale, r.rounding, r.price, r.tiers, r.measure, r.per, r.quantity_rounding,
-      r.minimum_quantity, r.minimum_charge, r.maximum_charge, r.match, r.component_count, r.multiplier_group_count
-    into rate
-    from credits.card_rates r
-    where r.rate_card = rate_item.rate_card and r.operation = item.operation and r.component > last_component
-      and r.valid_from <= at and r.valid_until > at and facts @> r.match
-    order by r.component, r.specificity desc
-    limit 1;
-    if not found then
-      perform credits_private.check_components(rate_card, item, facts, known, at);
-      exit;
-    end if;
+  select l.* into list from credits_private.price_lists l where l.rate_card = rate_item.rate_card and l.operation = item.operation;
+  if at >= list.since is not true then
+    list := credits_private.price_list(rate_card, item.operation, at);
+  end if;
+
+  foreach rate in array list.rates loop
+    -- Of each component the most specific rate.
+    continue when rate.component = component or at < rate.valid_from or at >= rate.valid_until or not facts @> rate.match;
     known := known || rate.match;
-    last_component := rate.component;
 
     -- In each group the most specific multiplier, one for this component before one for all; the groups multiply.
-    factor := 1;
-    last_group := '';
-    for i in 1 .. rate.multiplier_group_count loop
-      select m.multiplier_group, m.factor, m.match into multiplier
-      from credits.card_multipliers m
-      where m.rate_card = rate_item.rate_card and m.operation = item.operation and m.multiplier_group > last_group
-        and (m.component is null or m.component = rate.component)
-        and m.valid_from <= at and m.valid_until > at and facts @> m.match
-      order by m.multiplier_group, m.component is null, m.specificity desc
-      limit 1;
-      exit when not found;
-      known := known || multiplier.match;
+    foreach multiplier in array list.multipliers loop
+      continue when multiplier.multiplier_group = last_group or multiplier.component <> rate.component
+        or at < multiplier.valid_from or at >= multiplier.valid_until or not facts @> multiplier.match;
       last_group := multiplier.multiplier_group;
+      known := known || multiplier.match;
       factor := factor * multiplier.factor;
     end loop;
 
     item_count := case when item.usage ? 'count' then credits_private.item_count(item) else 1 end;
-    declare
-      quantity numeric := case when rate.measure is null then 1 else credits_private.charged_quantity(
-        item, rate.measure, rate.minimum_quantity, rate.per, rate.quantity_rounding) end;
-      charge numeric := quantity * rate.price * factor;
-      notes jsonb;
-      shown numeric;
-      line jsonb;
-    begin
-      if num_nonnulls(rate.tiers, rate.minimum_charge, rate.maximum_charge) > 0 then
-        select c.charge, c.notes into charge, notes
-        from credits_private.limited_charge(
-          charge, rate.tiers, quantity, factor, rate.minimum_charge * rate.per, rate.maximum_charge * rate.per) c;
-      end if;
-      shown := trim_scale(round(charge * item_count / rate.per, 12));
-      line := jsonb_build_object('operation', item.operation, 'component', rate.component, 'rate_id', rate.rate_id,
-        'measure', rate.measure, 'quantity', quantity, 'per', rate.per, 'price', rate.price,
-        'multiplier', trim_scale(factor), 'count', item_count, 'amount', shown);
-      if notes is not null then
-        line := line || notes;
-      end if;
-      charges := charges || (
-        rate.unit, rate.scale, rate.rounding, charge * item_count, rate.per, shown, jsonb_build_array(line))::credits_private.charge;
-    end;
-    exit when rate.component_count = cardinality(charges);
+    quantity := case when rate.measure is null then 1 else credits_private.charged_quantity(
+      item, rate.measure, rate.minimum_quantity, rate.per, rate.quantity_rounding) end;
+    charge := quantity * rate.price * factor;
+    if rate.is_limited then
+      select c.charge, rate.line || c.notes into charge, rate.line
+      from credits_private.limited_charge(
+        charge, rate.tiers, quantity, factor, rate.minimum_charge * rate.per, rate.maximum_charge * rate.per) c;
+    end if;
+    shown := trim_scale(round(charge * item_count / rate.per, 12));
+    charges := charges || (rate.unit, rate.scale, rate.rounding, charge * item_count, rate.per, shown,
+      jsonb_build_array(rate.line || jsonb_build_object(
+        'quantity', quantity, 'multiplier', trim_scale(factor), 'count', item_count, 'amount', shown)))::credits_private.charge;
+
+    exit when cardinality(charges) = list.component_count;
+    component := rate.component;
+    last_group := null;
+    factor := 1;
   end loop;
 
+  if cardinality(charges) = list.component_count is not true then
+    perform credits_private.check_components(rate_card, item, facts, known, at);
   -- What the rates and multipliers matched on is known; any other text value is looked up.
-  if not known @> item.usage and credits_private.has_more_text(item.usage, known) then
+  elsif not known @> item.usage and credits_private.has_more_text(item.usage, known) then
     perform credits_private.check_known_values(rate_card, item.operation, item.usage, at);
   end if;
   return charges;

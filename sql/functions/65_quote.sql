@@ -109,13 +109,6 @@ returns numeric
 language sql stable
 return case when member_id is not null then credits_private.left_of_cap(account, member_id, unit, at) end;
 
-create or replace function credits_private.top_ups_enabled(account_id text)
-returns boolean
-language sql stable
-as $$
-  select coalesce((select t.enabled from credits.top_up_settings t where t.account_id = top_ups_enabled.account_id), false)
-$$;
-
 -- The gate that an account does not pass for a job, if there is one: every gate that matches must be met. passed: items that
 -- were let through before; what bars them too is no matter any more.
 create or replace function credits_private.unmet_gate(
@@ -251,8 +244,7 @@ begin
   end if;
   select (select e.occurred_at from credits.entries e where e.account_id = quote.account_id order by e.seq desc limit 1) as last_at,
     exists (
-      select from credits.gates g where g.rate_card = account.rate_card and g.operation = items[1].operation) as is_gated,
-    coalesce((select t.enabled from credits.top_up_settings t where t.account_id = quote.account_id), false) as top_ups
+      select from credits.gates g where g.rate_card = account.rate_card and g.operation = items[1].operation) as is_gated
   into known;
   at := greatest(credits_private.now(), known.last_at);
   if account.next_due_at <= at then
@@ -261,13 +253,13 @@ begin
   end if;
 
   if known.is_gated or cardinality(items) > 1 then
-    gate := credits_private.unmet_gate(account, known.top_ups, items);
+    gate := credits_private.unmet_gate(account, account.top_ups, items);
   end if;
   if gate.gate_id is null then
-    prices := credits_private.rate_items(account.rate_card, account.plan, known.top_ups, items, at);
+    prices := credits_private.rate_items(account.rate_card, account.plan, account.top_ups, items, at);
   else
     begin
-      prices := credits_private.rate_items(account.rate_card, account.plan, known.top_ups, items, at);
+      prices := credits_private.rate_items(account.rate_card, account.plan, account.top_ups, items, at);
     exception when sqlstate 'PC422' then
       -- There may be no price for those who do not pass the gate: then the gate is the answer.
       perform credits_private.refuse_gate(account, gate);
@@ -286,6 +278,7 @@ returns setof credits.quote_line
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   line credits.quote_line;
@@ -303,6 +296,7 @@ returns setof credits.quote_line
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   line credits.quote_line;

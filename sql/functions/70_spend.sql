@@ -85,6 +85,15 @@ begin
 end
 $$;
 
+-- That a hold or a purchase has a key, for spends to know that there are keys outside the log. Called under the account's lock.
+create or replace function credits_private.note_key(account_id text, idempotency_key text)
+returns void
+language sql volatile
+begin atomic
+  update credits.accounts a set has_other_keys = true
+  where a.account_id = note_key.account_id and note_key.idempotency_key is not null and not a.has_other_keys;
+end;
+
 -- Raises what stands between an account and a price. PC402, PC403.
 create or replace function credits_private.refuse(account credits.accounts, line credits.quote_line, member_id text)
 returns void
@@ -184,30 +193,37 @@ returns credits_private.slice[]
 language plpgsql stable
 as $$
 declare
-  additional_allowed numeric := credits_private.additional_allowed(account, price.unit, at);
-  first_lot credits_private.slice;
-  slices credits_private.slice[];
-  missing numeric;
+  first_lot record;
 begin
-  if price.amount > 0 and additional_allowed is null then
+  if account.additional_enabled and account.additional_period_limit is null and member_id is null then
     -- Mostly the first lot has enough.
-    select l.lot_id, l.counts_as, l.available, 0 into first_lot
+    select l.lot_id, l.counts_as, l.available into first_lot
     from credits.lots l
     where l.account_id = account.account_id and l.unit = price.unit and l.open and l.available > 0
       and credits_private.usable(l, at)
     order by credits_private.draw_place(l)
     limit 1;
+    if first_lot.available >= price.amount and price.amount > 0 then
+      return array[(first_lot.lot_id, first_lot.counts_as, price.amount, 0)::credits_private.slice];
+    end if;
   end if;
-  if first_lot.spent >= price.amount then
-    first_lot.spent := price.amount;
-    slices := array[first_lot];
-  else
-    slices := credits_private.draw(
-      array(select l from credits.lots l where l.account_id = account.account_id and l.unit = price.unit and l.open),
-      price.unit, price.amount, at, additional_allowed);
-    missing := price.amount - (select coalesce(sum(s.spent), 0) from unnest(slices) s);
-  end if;
-  if missing > 0 or price.amount > credits_private.member_allowed(account, member_id, price.unit, at) then
+  return credits_private.draw_within_limits(account, price, member_id, at);
+end
+$$;
+
+-- The same, whatever it takes.
+create or replace function credits_private.draw_within_limits(
+  account credits.accounts, price credits_private.price, member_id text, at timestamptz)
+returns credits_private.slice[]
+language plpgsql stable
+as $$
+declare
+  slices credits_private.slice[] := credits_private.draw(
+    array(select l from credits.lots l where l.account_id = account.account_id and l.unit = price.unit and l.open),
+    price.unit, price.amount, at, credits_private.additional_allowed(account, price.unit, at));
+begin
+  if price.amount > least(
+    (select coalesce(sum(s.spent), 0) from unnest(slices) s), credits_private.member_allowed(account, member_id, price.unit, at)) then
     perform credits_private.refuse(
       account, credits_private.assess(account, null, null, price, member_id, at), member_id);
   end if;
@@ -243,24 +259,20 @@ begin
     account := credits_private.lock_account(account_id);
   end if;
 
-  -- What there is to know under the lock, at once: the end of the log, and what most spends have nothing of. The subqueries name the
-  -- account, not e: they are asked once, by their indexes, and the planner has no reason to read a whole table for many rows of e.
+  -- What there is to know under the lock, at once. The subqueries name the account, not e: they are asked once, by their indexes, and
+  -- the planner has no reason to read a whole table for many rows of e.
   select e.seq, e.unit, e.balance_after, e.occurred_at,
     exists (
-      select from credits_private.used_keys k
+      select from credits.entries k
       where k.account_id = charge.account_id and k.idempotency_key = charge.idempotency_key) as key_is_used,
     exists (
-      select from credits.gates g where g.rate_card = account.rate_card and g.operation = items[1].operation) as is_gated,
-    coalesce((select t.enabled from credits.top_up_settings t where t.account_id = charge.account_id), false) as top_ups
+      select from credits.gates g where g.rate_card = account.rate_card and g.operation = items[1].operation) as is_gated
   into last
   from credits.entries e
   where e.account_id = charge.account_id
   order by e.seq desc
   limit 1;
-  if not found then
-    last.top_ups := credits_private.top_ups_enabled(account_id);
-  end if;
-  if last.key_is_used is not false then
+  if last.key_is_used is not false or (account.has_other_keys and idempotency_key is not null) then
     entries := credits_private.earlier_charge(account_id, idempotency_key, operation, usage, member_id);
     if entries <> '{}' then
       return entries;
@@ -273,9 +285,9 @@ begin
     last.seq := null;
   end if;
   if last.is_gated is not false or cardinality(items) > 1 then
-    perform credits_private.check_gates(account, last.top_ups, items);
+    perform credits_private.check_gates(account, account.top_ups, items);
   end if;
-  prices := credits_private.rate_items(account.rate_card, account.plan, last.top_ups, items, at);
+  prices := credits_private.rate_items(account.rate_card, account.plan, account.top_ups, items, at);
   if max_amount is not null then
     perform credits_private.check_max_amount(max_amount, prices);
   end if;
@@ -287,7 +299,7 @@ begin
       last_seq => last.seq, balance => case when last.unit = price.unit then last.balance_after end);
     last.seq := null;
   end loop;
-  if last.top_ups then
+  if account.top_ups then
     perform credits_private.top_up_if_low(account, at);
   end if;
   return entries;
@@ -326,6 +338,7 @@ returns setof credits.entries
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 begin
   perform credits_private.check_service();
@@ -343,6 +356,7 @@ returns setof credits.entries
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   entry credits.entries;

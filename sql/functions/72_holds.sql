@@ -10,7 +10,6 @@ declare
   present credits_private.writing;
   account credits.accounts;
   at timestamptz;
-  top_ups boolean;
   request record;
   original credits.holds;
   price credits_private.price;
@@ -45,19 +44,18 @@ begin
     perform credits_private.check_key_is_new(account_id, idempotency_key);
   end if;
 
-  top_ups := credits_private.top_ups_enabled(account_id);
   -- A day is a day wherever the caller's session says that it is: days are counted in UTC.
   hold_ends_at := date_add(at, expires_in, 'UTC');
   select coalesce(max(h.hold_id), 0) + 1 into new_hold_id from credits.holds h where h.account_id = hold.account_id;
 
-  foreach price in array credits_private.price_job(account, top_ups, items, max_amount, at) loop
+  foreach price in array credits_private.price_job(account, account.top_ups, items, max_amount, at) loop
     slices := credits_private.draw_price(account, price, member_id, at);
     insert into credits.holds (
       account_id, hold_id, unit, amount, operation, usage, breakdown, plan, top_ups, member_id, idempotency_key,
       authorized_at, expires_at, metadata)
     values (
       account_id, new_hold_id, price.unit, price.amount, request.operation, request.usage, price.breakdown,
-      account.plan, top_ups, member_id, idempotency_key, at, hold_ends_at, metadata)
+      account.plan, account.top_ups, member_id, idempotency_key, at, hold_ends_at, metadata)
     -- Under the lock nobody has it, unless the caller's snapshot is older than the lock: a serialization failure, as in post().
     on conflict on constraint holds_pkey do nothing;
     insert into credits.hold_lots (account_id, hold_id, unit, ordinal, lot_id, amount)
@@ -69,6 +67,7 @@ begin
 
   update credits.accounts a set next_due_at = hold_ends_at
   where a.account_id = hold.account_id and a.next_due_at > hold_ends_at;
+  perform credits_private.note_key(account_id, idempotency_key);
   perform credits_private.top_up_if_low(account, at);
   return query select h.* from credits.holds h where h.account_id = hold.account_id and h.hold_id = new_hold_id order by h.unit;
 end
@@ -81,6 +80,7 @@ returns setof credits.holds
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 begin
   perform credits_private.check_service();
@@ -99,6 +99,7 @@ returns setof credits.holds
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 begin
   perform credits_private.check_service();
@@ -171,6 +172,7 @@ returns setof credits.holds
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   present credits_private.writing;
@@ -361,6 +363,7 @@ returns setof credits.entries
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   operation text;
@@ -390,6 +393,7 @@ returns setof credits.entries
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 begin
   perform credits_private.check_service();

@@ -41,7 +41,7 @@ begin
   where m.account_id = record_meter.account_id and m.operation = record_meter.operation and m.usage = attributes;
   -- A gate bars what is more than before. Less is always taken, or it would be charged for ever.
   if record_meter.quantity > coalesce(meter.level, -1) then
-    gate := credits_private.unmet_gate(present.account, credits_private.top_ups_enabled(record_meter.account_id),
+    gate := credits_private.unmet_gate(present.account, (present.account).top_ups,
       array[credits.item(record_meter.operation, attributes)]);
     if gate.gate_id is not null then
       perform credits_private.refuse_gate(present.account, gate);
@@ -51,7 +51,7 @@ begin
     if record_meter.quantity > meter.level then
       begin
         day_price := (credits_private.rate_items((present.account).rate_card, (present.account).plan,
-          credits_private.top_ups_enabled(record_meter.account_id),
+          (present.account).top_ups,
           array[credits.item(record_meter.operation, attributes || jsonb_build_object(meter.measure, record_meter.quantity))],
           present.at))[1].amount;
       exception when sqlstate 'PC404' or sqlstate 'PC422' then
@@ -83,7 +83,7 @@ begin
       perform credits_private.fail_invalid('operation', 'not_a_meter', 'A meter''s operation is priced by one measure in one unit.');
     end if;
     perform credits_private.check_day_price((credits_private.rate_items((present.account).rate_card, (present.account).plan,
-      credits_private.top_ups_enabled(record_meter.account_id),
+      (present.account).top_ups,
       array[credits.item(record_meter.operation, attributes || jsonb_build_object(rate.measure, record_meter.quantity))],
       present.at))[1].amount);
     insert into credits.meters as m (account_id, meter_id, operation, usage, measure, level, read_at, charged_until, unit)

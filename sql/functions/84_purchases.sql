@@ -50,6 +50,7 @@ begin
   purchase.declines := 0;
   -- Under the lock nobody has it, unless the caller's snapshot is older than the lock: a serialization failure, as in post().
   insert into credits.purchases select purchase.* on conflict on constraint purchases_pkey do nothing;
+  perform credits_private.note_key(purchase.account_id, purchase.idempotency_key);
   return purchase;
 end
 $$;
@@ -227,6 +228,7 @@ begin
     update credits.top_up_settings t
     set enabled = false, suspended_reason = coalesce(fail_purchase.reason, 'declined')
     where t.account_id = fail_purchase.account_id;
+    update credits.accounts a set top_ups = false where a.account_id = fail_purchase.account_id;
   end if;
   return purchase;
 end

@@ -113,6 +113,7 @@ begin
   set enabled = excluded.enabled, threshold = excluded.threshold, amount = excluded.amount,
     monthly_limit = excluded.monthly_limit, suspended_reason = null, look_again_at = null
   returning t.* into settings;
+  update credits.accounts a set top_ups = settings.enabled where a.account_id = configure_top_up.account_id;
   if not configure_top_up.enabled then
     -- A declined one that waits for its next try has none; one that may be being charged runs its course.
     update credits.purchases p set status = 'failed', next_attempt_at = null

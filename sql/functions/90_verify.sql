@@ -170,6 +170,17 @@ from credits.purchases p
 join credits.lots l on l.account_id = p.account_id and l.purchase_id = p.purchase_id
 where p.shortfall > 0 and l.available > 0
 union all
+-- An account says of its settings and keys what there is.
+select a.account_id, 'top_ups_are_not_as_set', jsonb_build_object('top_ups', a.top_ups)
+from credits.accounts a
+left join credits.top_up_settings t on t.account_id = a.account_id
+where a.top_ups <> coalesce(t.enabled, false)
+union all
+select k.account_id, 'other_key_is_overlooked', jsonb_build_object('idempotency_key', k.idempotency_key)
+from credits_private.used_keys k
+join credits.accounts a on a.account_id = k.account_id and not a.has_other_keys
+where k.seq is null
+union all
 -- What falls due is not overlooked.
 select a.account_id, 'due_later_than_it_falls_due',
   jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', least(a.period_end, l.expires_at, h.expires_at, m.due_at, t.look_again_at))
@@ -185,4 +196,11 @@ left join (
   where level > 0 or accrued > 0 group by account_id
 ) m on m.account_id = a.account_id
 left join credits.top_up_settings t on t.account_id = a.account_id
-where a.next_due_at > least(a.period_end, l.expires_at, h.expires_at, m.due_at, t.look_again_at);
+where a.next_due_at > least(a.period_end, l.expires_at, h.expires_at, m.due_at, t.look_again_at)
+union all
+-- Price lists are as the rates and multipliers. (Of no account: a card is everybody's.)
+select null, 'price_list_is_not_as_its_rates', jsonb_build_object('rate_card', o.rate_card, 'operation', o.operation)
+from credits.operations o
+left join credits_private.price_lists l on l.rate_card = o.rate_card and l.operation = o.operation
+cross join lateral credits_private.price_list(o.rate_card, o.operation, l.since) p
+where l.operation is null or (l.component_count, l.rates, l.multipliers) is distinct from (p.component_count, p.rates, p.multipliers);

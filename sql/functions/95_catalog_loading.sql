@@ -47,8 +47,7 @@ begin
   foreach target in array array['operations', 'plans', 'packs', 'promotions'] loop
     execute format('alter table pg_temp.%I drop retired_at', 'catalog_' || target);
   end loop;
-  alter table pg_temp.catalog_rates
-    drop rate_id, drop specificity, drop scale, drop rounding, drop component_count, drop multiplier_group_count;
+  alter table pg_temp.catalog_rates drop rate_id, drop specificity;
   alter table pg_temp.catalog_multipliers drop multiplier_id, drop specificity;
   alter table pg_temp.catalog_gates drop gate_id;
 
@@ -384,14 +383,10 @@ begin
     with added as (
       insert into credits.card_rates (
         rate_card, operation, component, match, unit, price, measure, per, quantity_rounding, minimum_quantity, tiers,
-        minimum_charge, maximum_charge, optional, source, valid_from, valid_until, scale, rounding, component_count,
-        multiplier_group_count)
+        minimum_charge, maximum_charge, optional, source, valid_from, valid_until)
       select s.rate_card, s.operation, s.component, s.match, s.unit, s.price, s.measure, s.per, s.quantity_rounding,
         s.minimum_quantity, s.tiers, s.minimum_charge, s.maximum_charge, s.optional, s.source,
-        greatest(s.valid_from, since), s.valid_until,
-        (select u.scale from credits.units u where u.rate_card = s.rate_card and u.unit = s.unit),
-        (select u.rounding from credits.units u where u.rate_card = s.rate_card and u.unit = s.unit),
-        0, 0 -- until they are counted
+        greatest(s.valid_from, since), s.valid_until
       from pg_temp.catalog_rates s
       where s.valid_until > since and not exists (
         select from credits.card_rates r where r.rate_card = card and credits_private.same_rule(to_jsonb(s), to_jsonb(r), at))
@@ -480,29 +475,23 @@ begin
     )
     select a.change, 'gates', concat_ws(' / ', a.operation, a.match::text, a.requires) from added a;
 
-  perform credits_private.count_rules(card);
+  perform credits_private.list_prices(card, at);
 end
 $$;
 comment on function credits_private.apply_catalog() is
   'Brings the card to what was staged since begin_catalog. Returns a row a change; none when all was there already.';
 
--- Brings up to date, in each rate of a card, how many components and groups of multipliers its operation has.
-create or replace function credits_private.count_rules(card text)
+-- Brings a card's price lists up to date. at: what has ended by then is left out.
+create or replace function credits_private.list_prices(card text, at timestamptz)
 returns void
 language sql volatile
 begin atomic
-  update credits.card_rates r
-  set component_count = n.component_count, multiplier_group_count = n.multiplier_group_count
-  from (
-    select r.operation, count(distinct r.component) as component_count, (
-        select count(distinct m.multiplier_group) from credits.card_multipliers m
-        where m.rate_card = card and m.operation = r.operation) as multiplier_group_count
-    from credits.card_rates r
-    where r.rate_card = card
-    group by r.operation
-  ) n
-  where r.rate_card = card and r.operation = n.operation
-    and (r.component_count, r.multiplier_group_count) is distinct from (n.component_count, n.multiplier_group_count);
+  insert into credits_private.price_lists as l
+  select p.* from credits.operations o cross join lateral credits_private.price_list(o.rate_card, o.operation, at) p
+  where o.rate_card = card
+  on conflict (rate_card, operation) do update
+  set since = excluded.since, component_count = excluded.component_count, rates = excluded.rates, multipliers = excluded.multipliers
+  where (l.since, l.rates, l.multipliers) is distinct from (excluded.since, excluded.rates, excluded.multipliers);
 end;
 
 -- Whether a staged rate or multiplier is the one that is there: same figures, same end, and either both apply already or
@@ -510,6 +499,5 @@ end;
 create or replace function credits_private.same_rule(staged jsonb, present jsonb, at timestamptz)
 returns boolean
 language sql stable
-return staged - array['source', 'valid_from'] = present - array['source', 'valid_from', 'rate_id', 'multiplier_id', 'specificity',
-    'scale', 'rounding', 'component_count', 'multiplier_group_count']
+return staged - array['source', 'valid_from'] = present - array['source', 'valid_from', 'rate_id', 'multiplier_id', 'specificity']
   and greatest((staged ->> 'valid_from')::timestamptz, at) = greatest((present ->> 'valid_from')::timestamptz, at);

@@ -22,7 +22,6 @@ create table credits.units (
   main boolean not null default false,
   constraint units_pkey primary key (rate_card, unit),
   constraint units_rate_card_fkey foreign key (rate_card) references credits.rate_cards,
-  constraint units_as_rates_copy_them unique (rate_card, unit, scale, rounding),
   constraint unit_scale_is_0_to_6 check (scale between 0 and 6),
   constraint unit_rounding_is_known check (rounding in ('half_up', 'up', 'down'))
 );
@@ -73,14 +72,9 @@ create table credits.card_rates (
   valid_from timestamptz not null default '-infinity',
   valid_until timestamptz not null default 'infinity',
   specificity int not null generated always as (jsonb_array_length(jsonb_path_query_array(match, '$.keyvalue()'))) stored,
-  scale smallint not null,
-  rounding text not null,
-  component_count int not null,
-  multiplier_group_count int not null,
   constraint card_rates_pkey primary key (rate_id),
   constraint card_rates_operation_fkey foreign key (rate_card, operation) references credits.operations,
-  constraint card_rates_unit_fkey foreign key (rate_card, unit, scale, rounding)
-    references credits.units (rate_card, unit, scale, rounding) on update cascade,
+  constraint card_rates_unit_fkey foreign key (rate_card, unit) references credits.units,
   constraint rate_component_has_a_name check (component <> ''),
   constraint rate_match_is_an_object check (jsonb_typeof(match) = 'object'),
   constraint rate_has_a_price_or_tiers check (num_nonnulls(price, tiers) = 1),
@@ -97,8 +91,8 @@ create table credits.card_rates (
   constraint rates_alike_do_not_overlap_in_time exclude using gist (
     rate_card with =, operation with =, component with =, (match::text) with =, tstzrange(valid_from, valid_until) with &&)
 );
-create index card_rates_as_they_are_matched on credits.card_rates (rate_card, operation, component, specificity desc);
-create index card_rates_by_unit on credits.card_rates (rate_card, unit, scale, rounding);
+create index card_rates_by_operation on credits.card_rates (rate_card, operation);
+create index card_rates_by_unit on credits.card_rates (rate_card, unit);
 comment on table credits.card_rates is
   'Every rate of every card with the time it holds: a price change ends one row and starts another. credits.rates() lists those that apply now.';
 comment on column credits.card_rates.rate_id is 'Names this rate in an entry''s breakdown, for years.';
@@ -120,10 +114,6 @@ comment on column credits.card_rates.source is 'Where the figure comes from; beg
 comment on column credits.card_rates.valid_from is 'Applies from this instant.';
 comment on column credits.card_rates.valid_until is 'Applies until just before this instant.';
 comment on column credits.card_rates.specificity is 'How many attributes it matches on: more of them win.';
-comment on column credits.card_rates.scale is 'The unit''s, copied so that pricing a job reads no more than its rates.';
-comment on column credits.card_rates.rounding is 'The unit''s, copied likewise.';
-comment on column credits.card_rates.component_count is 'How many components the operation''s rates have ever had. Loading a catalog keeps both counts; rating looks no further.';
-comment on column credits.card_rates.multiplier_group_count is 'How many groups the operation''s multipliers have ever had.';
 
 create table credits.card_multipliers (
   multiplier_id bigint generated always as identity,
@@ -147,7 +137,7 @@ create table credits.card_multipliers (
     rate_card with =, operation with =, multiplier_group with =, coalesce(component, '') with =, (match::text) with =,
     tstzrange(valid_from, valid_until) with &&)
 );
-create index card_multipliers_by_operation on credits.card_multipliers (rate_card, operation, multiplier_group);
+create index card_multipliers_by_operation on credits.card_multipliers (rate_card, operation);
 comment on table credits.card_multipliers is
   'Factors on an operation''s price. In each group the most specific match applies; the groups multiply; no match is 1.';
 comment on column credits.card_multipliers.multiplier_id is 'Key.';
@@ -161,6 +151,38 @@ comment on column credits.card_multipliers.source is 'Where the figure comes fro
 comment on column credits.card_multipliers.valid_from is 'Applies from this instant.';
 comment on column credits.card_multipliers.valid_until is 'Applies until just before this instant.';
 comment on column credits.card_multipliers.specificity is 'How many attributes it matches on: more of them win.';
+
+-- What a price needs to know, an operation a row, in the order in which it is asked: so that pricing reads one row by its key.
+-- Made from the rates and multipliers when a catalog is loaded, by credits_private.price_list().
+create type credits_private.listed_rate as (
+  component text, match jsonb, unit text, scale int, rounding text, price numeric, tiers jsonb, measure text, per numeric,
+  quantity_rounding text, minimum_quantity numeric, minimum_charge numeric, maximum_charge numeric, is_limited boolean,
+  valid_from timestamptz, valid_until timestamptz, line jsonb);
+
+create type credits_private.listed_multiplier as (
+  multiplier_group text, component text, match jsonb, factor numeric, valid_from timestamptz, valid_until timestamptz);
+
+create table credits_private.price_lists (
+  rate_card text not null,
+  operation text not null,
+  since timestamptz not null,
+  component_count int not null,
+  rates credits_private.listed_rate[] not null,
+  multipliers credits_private.listed_multiplier[] not null,
+  constraint price_lists_pkey primary key (rate_card, operation),
+  constraint price_lists_operation_fkey foreign key (rate_card, operation) references credits.operations
+);
+comment on table credits_private.price_lists is
+  'The rates and multipliers of each operation as pricing reads them. verify() finds a list that is not as they are.';
+comment on column credits_private.price_lists.rate_card is 'The card.';
+comment on column credits_private.price_lists.operation is 'The operation.';
+comment on column credits_private.price_lists.since is
+  'Holds from this instant: what had ended by then is left out. A price at an earlier one asks the rates themselves.';
+comment on column credits_private.price_lists.component_count is 'How many components the rates have.';
+comment on column credits_private.price_lists.rates is
+  'By component, the more specific first. scale and rounding are the unit''s; line is what a breakdown says of the rate.';
+comment on column credits_private.price_lists.multipliers is
+  'By group, those of one component before those of all, the more specific first.';
 
 create table credits.plans (
   plan text not null,

@@ -33,6 +33,8 @@ create table credits.accounts (
   cancels_at_period_end boolean not null default false,
   additional_enabled boolean not null default true,
   additional_period_limit credits.amount,
+  top_ups boolean not null default false,
+  has_other_keys boolean not null default false,
   next_due_at timestamptz not null default 'infinity',
   opened_at timestamptz not null,
   watched_until timestamptz,
@@ -66,6 +68,9 @@ comment on column credits.accounts.cancels_at_period_end is 'The plan ends with 
 comment on column credits.accounts.additional_enabled is 'false: additional credits are paused, only included ones are drawn.';
 comment on column credits.accounts.additional_period_limit is
   'At most this much of the additional credits is drawn in a period, in the card''s main unit; null: no limit.';
+comment on column credits.accounts.top_ups is 'Whether automatic top-ups are enabled, as top_up_settings has it.';
+comment on column credits.accounts.has_other_keys is
+  'Whether a hold or a purchase of it has an idempotency key. If none has, a spend looks for its key in the log alone.';
 comment on column credits.accounts.next_due_at is 'Nothing falls due before this instant: the first period end, expiry of a lot or end of a hold ahead.';
 comment on column credits.accounts.opened_at is 'When the account was opened.';
 comment on column credits.accounts.sweep_again_at is 'When the worker tries again to settle it, which it could not; null: it always could.';

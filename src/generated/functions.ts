@@ -26,6 +26,10 @@ export interface AccountsRow {
   additional_enabled: boolean;
   /** At most this much of the additional credits is drawn in a period, in the card's main unit; null: no limit. */
   additional_period_limit: string | null;
+  /** Whether automatic top-ups are enabled, as top_up_settings has it. */
+  top_ups: boolean;
+  /** Whether a hold or a purchase of it has an idempotency key. If none has, a spend looks for its key in the log alone. */
+  has_other_keys: boolean;
   /** Nothing falls due before this instant: the first period end, expiry of a lot or end of a hold ahead. */
   next_due_at: Date;
   /** When the account was opened. */

@@ -203,6 +203,35 @@ create type credits_private.due_event as (
   slices credits_private.slice[]
 );
 
+create type credits_private.listed_multiplier as (
+  multiplier_group text,
+  component text,
+  match jsonb,
+  factor numeric,
+  valid_from timestamp with time zone,
+  valid_until timestamp with time zone
+);
+
+create type credits_private.listed_rate as (
+  component text,
+  match jsonb,
+  unit text,
+  scale integer,
+  rounding text,
+  price numeric,
+  tiers jsonb,
+  measure text,
+  per numeric,
+  quantity_rounding text,
+  minimum_quantity numeric,
+  minimum_charge numeric,
+  maximum_charge numeric,
+  is_limited boolean,
+  valid_from timestamp with time zone,
+  valid_until timestamp with time zone,
+  line jsonb
+);
+
 create type credits_private.price as (
   unit text,
   amount numeric,
@@ -242,6 +271,8 @@ create table credits.accounts (
   cancels_at_period_end boolean not null default false,
   additional_enabled boolean not null default true,
   additional_period_limit credits.amount,
+  top_ups boolean not null default false,
+  has_other_keys boolean not null default false,
   next_due_at timestamp with time zone not null default 'infinity'::timestamp with time zone,
   opened_at timestamp with time zone not null,
   watched_until timestamp with time zone,
@@ -305,7 +336,7 @@ create table credits.card_multipliers (
   constraint multiplier_validity_is_in_order CHECK ((valid_from <= valid_until)),
   constraint card_multipliers_operation_fkey FOREIGN KEY (rate_card, operation) REFERENCES credits.operations(rate_card, operation)
 );
-CREATE INDEX card_multipliers_by_operation ON credits.card_multipliers USING btree (rate_card, operation, multiplier_group);
+CREATE INDEX card_multipliers_by_operation ON credits.card_multipliers USING btree (rate_card, operation);
 alter table credits.card_multipliers owner to credits_owner;
 grant select on credits.card_multipliers to credits_analyst;
 grant select on credits.card_multipliers to credits_engine;
@@ -332,10 +363,6 @@ create table credits.card_rates (
   valid_from timestamp with time zone not null default '-infinity'::timestamp with time zone,
   valid_until timestamp with time zone not null default 'infinity'::timestamp with time zone,
   specificity integer not null generated always as (jsonb_array_length(jsonb_path_query_array(match, '$.keyvalue()'::jsonpath))) stored,
-  scale smallint not null,
-  rounding text not null,
-  component_count integer not null,
-  multiplier_group_count integer not null,
   constraint card_rates_pkey PRIMARY KEY (rate_id),
   constraint rates_alike_do_not_overlap_in_time EXCLUDE USING gist (rate_card WITH =, operation WITH =, component WITH =, ((match)::text) WITH =, tstzrange(valid_from, valid_until) WITH &&),
   constraint rate_charges_are_in_order CHECK ((minimum_charge <= maximum_charge)),
@@ -351,10 +378,10 @@ create table credits.card_rates (
   constraint rate_quantity_rounding_is_known CHECK ((quantity_rounding = ANY (ARRAY['exact'::text, 'up'::text]))),
   constraint rate_validity_is_in_order CHECK ((valid_from <= valid_until)),
   constraint card_rates_operation_fkey FOREIGN KEY (rate_card, operation) REFERENCES credits.operations(rate_card, operation),
-  constraint card_rates_unit_fkey FOREIGN KEY (rate_card, unit, scale, rounding) REFERENCES credits.units(rate_card, unit, scale, rounding) ON UPDATE CASCADE
+  constraint card_rates_unit_fkey FOREIGN KEY (rate_card, unit) REFERENCES credits.units(rate_card, unit)
 );
-CREATE INDEX card_rates_as_they_are_matched ON credits.card_rates USING btree (rate_card, operation, component, specificity DESC);
-CREATE INDEX card_rates_by_unit ON credits.card_rates USING btree (rate_card, unit, scale, rounding);
+CREATE INDEX card_rates_by_operation ON credits.card_rates USING btree (rate_card, operation);
+CREATE INDEX card_rates_by_unit ON credits.card_rates USING btree (rate_card, unit);
 alter table credits.card_rates owner to credits_owner;
 grant select on credits.card_rates to credits_analyst;
 grant select on credits.card_rates to credits_engine;
@@ -922,7 +949,6 @@ create table credits.units (
   rounding text not null default 'half_up'::text,
   main boolean not null default false,
   constraint units_pkey PRIMARY KEY (rate_card, unit),
-  constraint units_as_rates_copy_them UNIQUE (rate_card, unit, scale, rounding),
   constraint unit_rounding_is_known CHECK ((rounding = ANY (ARRAY['half_up'::text, 'up'::text, 'down'::text]))),
   constraint unit_scale_is_0_to_6 CHECK (((scale >= 0) AND (scale <= 6))),
   constraint units_rate_card_fkey FOREIGN KEY (rate_card) REFERENCES credits.rate_cards(rate_card)
@@ -933,6 +959,19 @@ grant select on credits.units to credits_analyst;
 grant select on credits.units to credits_engine;
 grant select on credits.units to credits_member;
 grant select on credits.units to credits_service;
+
+create table credits_private.price_lists (
+  rate_card text not null,
+  operation text not null,
+  since timestamp with time zone not null,
+  component_count integer not null,
+  rates credits_private.listed_rate[] not null,
+  multipliers credits_private.listed_multiplier[] not null,
+  constraint price_lists_pkey PRIMARY KEY (rate_card, operation),
+  constraint price_lists_operation_fkey FOREIGN KEY (rate_card, operation) REFERENCES credits.operations(rate_card, operation)
+);
+alter table credits_private.price_lists owner to credits_owner;
+grant select on credits_private.price_lists to credits_engine;
 
 
 -- ---- views
@@ -1170,6 +1209,20 @@ UNION ALL
   WHERE (((p.shortfall)::numeric > (0)::numeric) AND ((l.available)::numeric > (0)::numeric))
 UNION ALL
  SELECT a.account_id,
+    'top_ups_are_not_as_set'::text AS rule,
+    jsonb_build_object('top_ups', a.top_ups) AS detail
+   FROM (credits.accounts a
+     LEFT JOIN credits.top_up_settings t ON ((t.account_id = a.account_id)))
+  WHERE (a.top_ups <> COALESCE(t.enabled, false))
+UNION ALL
+ SELECT k.account_id,
+    'other_key_is_overlooked'::text AS rule,
+    jsonb_build_object('idempotency_key', k.idempotency_key) AS detail
+   FROM (credits_private.used_keys k
+     JOIN credits.accounts a ON (((a.account_id = k.account_id) AND (NOT a.has_other_keys))))
+  WHERE (k.seq IS NULL)
+UNION ALL
+ SELECT a.account_id,
     'due_later_than_it_falls_due'::text AS rule,
     jsonb_build_object('next_due_at', a.next_due_at, 'falls_due', LEAST(a.period_end, l.expires_at, h.expires_at, m.due_at, t.look_again_at)) AS detail
    FROM ((((credits.accounts a
@@ -1189,7 +1242,15 @@ UNION ALL
           WHERE ((meters.level > (0)::numeric) OR (meters.accrued > (0)::numeric))
           GROUP BY meters.account_id) m ON ((m.account_id = a.account_id)))
      LEFT JOIN credits.top_up_settings t ON ((t.account_id = a.account_id)))
-  WHERE (a.next_due_at > LEAST(a.period_end, l.expires_at, h.expires_at, m.due_at, t.look_again_at));
+  WHERE (a.next_due_at > LEAST(a.period_end, l.expires_at, h.expires_at, m.due_at, t.look_again_at))
+UNION ALL
+ SELECT NULL::text AS account_id,
+    'price_list_is_not_as_its_rates'::text AS rule,
+    jsonb_build_object('rate_card', o.rate_card, 'operation', o.operation) AS detail
+   FROM ((credits.operations o
+     LEFT JOIN credits_private.price_lists l ON (((l.rate_card = o.rate_card) AND (l.operation = o.operation))))
+     CROSS JOIN LATERAL credits_private.price_list(o.rate_card, o.operation, l.since) p(rate_card, operation, since, component_count, rates, multipliers))
+  WHERE ((l.operation IS NULL) OR (((l.component_count IS DISTINCT FROM p.component_count) OR (l.rates IS DISTINCT FROM p.rates)) OR (l.multipliers IS DISTINCT FROM p.multipliers)));
 alter view credits_private.violations owner to credits_owner;
 grant select on credits_private.violations to credits_engine;
 
@@ -1327,7 +1388,7 @@ grant execute on function credits.add_member to credits_service;
 
 function credits.authorize(account_id text, operation text, usage jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, member_id text DEFAULT NULL::text, expires_in interval DEFAULT '01:00:00'::interval, max_amount numeric DEFAULT NULL::numeric, metadata jsonb DEFAULT NULL::jsonb)
   returns SETOF credits.holds
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan set enable_seqscan=off owner credits_engine
 grant execute on function credits.authorize to credits_analyst;
 grant execute on function credits.authorize to credits_member;
 grant execute on function credits.authorize to credits_owner;
@@ -1335,7 +1396,7 @@ grant execute on function credits.authorize to credits_service;
 
 function credits.authorize_items(account_id text, items credits.item[], idempotency_key text DEFAULT NULL::text, member_id text DEFAULT NULL::text, expires_in interval DEFAULT '01:00:00'::interval, max_amount numeric DEFAULT NULL::numeric, metadata jsonb DEFAULT NULL::jsonb)
   returns SETOF credits.holds
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan set enable_seqscan=off owner credits_engine
 grant execute on function credits.authorize_items to credits_analyst;
 grant execute on function credits.authorize_items to credits_member;
 grant execute on function credits.authorize_items to credits_owner;
@@ -1367,7 +1428,7 @@ grant execute on function credits.cancel_subscription to credits_service;
 
 function credits.capture(account_id text, hold_id bigint, usage jsonb DEFAULT NULL::jsonb, amount numeric DEFAULT NULL::numeric)
   returns SETOF credits.entries
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan set enable_seqscan=off owner credits_engine
 grant execute on function credits.capture to credits_analyst;
 grant execute on function credits.capture to credits_member;
 grant execute on function credits.capture to credits_owner;
@@ -1375,7 +1436,7 @@ grant execute on function credits.capture to credits_service;
 
 function credits.capture_items(account_id text, hold_id bigint, items credits.item[])
   returns SETOF credits.entries
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan set enable_seqscan=off owner credits_engine
 grant execute on function credits.capture_items to credits_analyst;
 grant execute on function credits.capture_items to credits_member;
 grant execute on function credits.capture_items to credits_owner;
@@ -1455,7 +1516,7 @@ grant execute on function credits.purchase_to_pay to credits_service;
 
 function credits.quote(account_id text, operation text, usage jsonb DEFAULT '{}'::jsonb)
   returns SETOF credits.quote_line
-  language plpgsql stable security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+  language plpgsql stable security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan set enable_seqscan=off owner credits_engine
 grant execute on function credits.quote to credits_analyst;
 grant execute on function credits.quote to credits_member;
 grant execute on function credits.quote to credits_owner;
@@ -1463,7 +1524,7 @@ grant execute on function credits.quote to credits_service;
 
 function credits.quote_items(account_id text, items credits.item[])
   returns SETOF credits.quote_line
-  language plpgsql stable security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+  language plpgsql stable security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan set enable_seqscan=off owner credits_engine
 grant execute on function credits.quote_items to credits_analyst;
 grant execute on function credits.quote_items to credits_member;
 grant execute on function credits.quote_items to credits_owner;
@@ -1503,7 +1564,7 @@ grant execute on function credits.reinstate_purchase to credits_service;
 
 function credits.release(account_id text, hold_id bigint)
   returns SETOF credits.holds
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan set enable_seqscan=off owner credits_engine
 grant execute on function credits.release to credits_analyst;
 grant execute on function credits.release to credits_member;
 grant execute on function credits.release to credits_owner;
@@ -1567,7 +1628,7 @@ grant execute on function credits.settle_purchase to credits_service;
 
 function credits.spend(account_id text, operation text, usage jsonb DEFAULT '{}'::jsonb, idempotency_key text DEFAULT NULL::text, member_id text DEFAULT NULL::text, max_amount numeric DEFAULT NULL::numeric, metadata jsonb DEFAULT NULL::jsonb)
   returns SETOF credits.entries
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan set enable_seqscan=off owner credits_engine
 grant execute on function credits.spend to credits_analyst;
 grant execute on function credits.spend to credits_member;
 grant execute on function credits.spend to credits_owner;
@@ -1575,7 +1636,7 @@ grant execute on function credits.spend to credits_service;
 
 function credits.spend_items(account_id text, items credits.item[], idempotency_key text DEFAULT NULL::text, member_id text DEFAULT NULL::text, max_amount numeric DEFAULT NULL::numeric, metadata jsonb DEFAULT NULL::jsonb)
   returns SETOF credits.entries
-  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan owner credits_engine
+  language plpgsql volatile security definer set search_path=pg_catalog, pg_temp set plan_cache_mode=force_generic_plan set enable_seqscan=off owner credits_engine
 grant execute on function credits.spend_items to credits_analyst;
 grant execute on function credits.spend_items to credits_member;
 grant execute on function credits.spend_items to credits_owner;
@@ -1853,11 +1914,6 @@ function credits_private.compare_allowances(present_plan text, new_plan text)
   language sql stable owner credits_engine
 grant execute on function credits_private.compare_allowances to credits_owner;
 
-function credits_private.count_rules(card text)
-  returns void
-  language sql volatile owner credits_engine
-grant execute on function credits_private.count_rules to credits_owner;
-
 function credits_private.draw(lots credits.lots[], unit text, amount numeric, at timestamp with time zone, additional_allowed numeric)
   returns credits_private.slice[]
   language plpgsql stable owner credits_engine
@@ -1872,6 +1928,11 @@ function credits_private.draw_price(account credits.accounts, price credits_priv
   returns credits_private.slice[]
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.draw_price to credits_owner;
+
+function credits_private.draw_within_limits(account credits.accounts, price credits_private.price, member_id text, at timestamp with time zone)
+  returns credits_private.slice[]
+  language plpgsql stable owner credits_engine
+grant execute on function credits_private.draw_within_limits to credits_owner;
 
 function credits_private.drawn_in_period(account credits.accounts, at timestamp with time zone, OUT additional numeric, OUT by_member numeric, member_id text DEFAULT NULL::text)
   returns record
@@ -2028,6 +2089,11 @@ function credits_private.limited_charge(priced numeric, tiers jsonb, quantity nu
   language plpgsql immutable owner credits_engine
 grant execute on function credits_private.limited_charge to credits_owner;
 
+function credits_private.list_prices(card text, at timestamp with time zone)
+  returns void
+  language sql volatile owner credits_engine
+grant execute on function credits_private.list_prices to credits_owner;
+
 function credits_private.lock_account(account_id text, must_exist boolean DEFAULT true)
   returns credits.accounts
   language plpgsql volatile owner credits_engine
@@ -2098,6 +2164,11 @@ function credits_private.no_usage(item credits.item)
   language plpgsql immutable owner credits_engine
 grant execute on function credits_private.no_usage to credits_owner;
 
+function credits_private.note_key(account_id text, idempotency_key text)
+  returns void
+  language sql volatile owner credits_engine
+grant execute on function credits_private.note_key to credits_owner;
+
 function credits_private.now()
   returns timestamp with time zone
   language sql volatile owner credits_engine
@@ -2119,7 +2190,7 @@ function credits_private.period_containing(plan credits.plans, anchor timestamp 
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.period_containing to credits_owner;
 
-function credits_private.post(account_id text, unit text, kind text, at timestamp with time zone, slices credits_private.slice[], new_lots credits.lots[] DEFAULT '{}'::credits.lots[], operation text DEFAULT NULL::text, usage jsonb DEFAULT NULL::jsonb, breakdown jsonb DEFAULT NULL::jsonb, member_id text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, metadata jsonb DEFAULT NULL::jsonb, refunds_seq bigint DEFAULT NULL::bigint, hold_id bigint DEFAULT NULL::bigint, purchase_id bigint DEFAULT NULL::bigint, reason text DEFAULT NULL::text, last_seq bigint DEFAULT NULL::bigint, balance numeric DEFAULT NULL::numeric)
+function credits_private.post(account_id text, unit text, kind text, at timestamp with time zone, slices credits_private.slice[], new_lots credits.lots[] DEFAULT NULL::credits.lots[], operation text DEFAULT NULL::text, usage jsonb DEFAULT NULL::jsonb, breakdown jsonb DEFAULT NULL::jsonb, member_id text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, metadata jsonb DEFAULT NULL::jsonb, refunds_seq bigint DEFAULT NULL::bigint, hold_id bigint DEFAULT NULL::bigint, purchase_id bigint DEFAULT NULL::bigint, reason text DEFAULT NULL::text, last_seq bigint DEFAULT NULL::bigint, balance numeric DEFAULT NULL::numeric)
   returns credits.entries
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.post to credits_owner;
@@ -2133,6 +2204,11 @@ function credits_private.price_job(account credits.accounts, top_ups boolean, it
   returns credits_private.price[]
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.price_job to credits_owner;
+
+function credits_private.price_list(rate_card text, operation text, at timestamp with time zone)
+  returns credits_private.price_lists
+  language sql stable owner credits_engine
+grant execute on function credits_private.price_list to credits_owner;
 
 function credits_private.priced_lines(requests credits.spend_request[], accounts credits.accounts[], at timestamp with time zone)
   returns TABLE(index integer, account_id text, last_seq bigint, place bigint, unit text, amount numeric, breakdown jsonb)
@@ -2273,11 +2349,6 @@ function credits_private.top_up_price(rate_card text, amount numeric, OUT curren
   returns record
   language sql stable owner credits_engine
 grant execute on function credits_private.top_up_price to credits_owner;
-
-function credits_private.top_ups_enabled(account_id text)
-  returns boolean
-  language sql stable owner credits_engine
-grant execute on function credits_private.top_ups_enabled to credits_owner;
 
 function credits_private.trusted_usage(usage jsonb, plan text, top_ups boolean)
   returns jsonb

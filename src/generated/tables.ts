@@ -52,6 +52,10 @@ export interface CreditsAccounts {
    */
   cancels_at_period_end: Generated<boolean>;
   /**
+   * Whether a hold or a purchase of it has an idempotency key. If none has, a spend looks for its key in the log alone.
+   */
+  has_other_keys: Generated<boolean>;
+  /**
    * Nothing falls due before this instant: the first period end, expiry of a lot or end of a hold ahead.
    */
   next_due_at: Generated<Timestamp>;
@@ -87,6 +91,10 @@ export interface CreditsAccounts {
    * When the worker tries again to settle it, which it could not; null: it always could.
    */
   sweep_again_at: Timestamp | null;
+  /**
+   * Whether automatic top-ups are enabled, as top_up_settings has it.
+   */
+  top_ups: Generated<boolean>;
   /**
    * Changes before this instant are announced to who watches the balances; null: nobody did.
    */
@@ -165,10 +173,6 @@ export interface CreditsCardRates {
    */
   component: Generated<string>;
   /**
-   * How many components the operation's rates have ever had. Loading a catalog keeps both counts; rating looks no further.
-   */
-  component_count: number;
-  /**
    * Attributes that the usage must contain; of the rates that match, the one with most attributes applies.
    */
   match: Generated<Json>;
@@ -188,10 +192,6 @@ export interface CreditsCardRates {
    * At least this much of the measure is charged.
    */
   minimum_quantity: Numeric | null;
-  /**
-   * How many groups the operation's multipliers have ever had.
-   */
-  multiplier_group_count: number;
   /**
    * The operation it prices.
    */
@@ -220,14 +220,6 @@ export interface CreditsCardRates {
    * Names this rate in an entry's breakdown, for years.
    */
   rate_id: Generated<Int8>;
-  /**
-   * The unit's, copied likewise.
-   */
-  rounding: string;
-  /**
-   * The unit's, copied so that pricing a job reads no more than its rates.
-   */
-  scale: number;
   /**
    * Where the figure comes from; begins with "assumed" where no document gives it.
    */

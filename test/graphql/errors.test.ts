@@ -138,9 +138,9 @@ describe('any other error of the database', () => {
 
   test('is one where a function of ours lacks a grant', async () => {
     const logged = api.log.length;
-    await database.query('revoke select on credits.card_rates from credits_engine');
+    await database.query('revoke select on credits_private.price_lists from credits_engine');
     const error = await api.error('{ quote(accountId: "team", operation: "image") { amount } }');
-    await database.query('grant select on credits.card_rates to credits_engine');
+    await database.query('grant select on credits_private.price_lists to credits_engine');
     expect(error.extensions).toEqual({ code: 'INTERNAL', id: expect.any(String) });
     expect(api.log.slice(logged)).toEqual([expect.stringContaining('42501')]);
   });

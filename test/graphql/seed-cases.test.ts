@@ -3,6 +3,7 @@ import { type Api, startApi } from '../support/api.ts';
 import { type TestDatabase, testDatabase, verifyAfterEach } from '../support/database.ts';
 import { plain } from '../support/numbers.ts';
 import { SEED_CASES, SEED_JOBS, type SeedCase } from '../support/seed-cases.ts';
+import { setTopUps } from '../support/top-ups.ts';
 
 let database: TestDatabase;
 let api: Api;
@@ -34,10 +35,7 @@ async function richAccount({ plan, topUps }: Pick<SeedCase, 'plan' | 'topUps'>):
     });
   }
   if (topUps) {
-    await database.query(
-      'insert into credits.top_up_settings (account_id, enabled, threshold, amount) values ($1, true, 100, 1000)',
-      [accountId],
-    );
+    await setTopUps(database, accountId, true);
   }
   return accountId;
 }

@@ -405,13 +405,12 @@ describe('the hold’s rates', () => {
     );
     if (price !== null) {
       await shop.database.query(
-        `insert into credits.card_rates (rate_card, operation, unit, scale, rounding, price, measure, valid_from, component_count,
-           multiplier_group_count)
-         select rate_card, $1, unit, scale, rounding, $2, 'n', $3, 1, 0
-         from credits.units where rate_card = 'workshop' and unit = 'credit'`,
+        `insert into credits.card_rates (rate_card, operation, unit, price, measure, valid_from)
+         values ('workshop', $1, 'credit', $2, 'n', $3)`,
         [operation, price, at],
       );
     }
+    await shop.database.query(`select credits_private.list_prices('workshop', $1)`, [at]);
   };
 
   test('after a price change', async () => {
@@ -432,7 +431,8 @@ describe('the hold’s rates', () => {
         `delete from credits.card_rates where operation = 'job' and price = 3`,
       );
       await shop.database.query(
-        `update credits.card_rates set valid_until = 'infinity' where operation = 'job'`,
+        `update credits.card_rates set valid_until = 'infinity' where operation = 'job';
+         select credits_private.list_prices('workshop', '2026-03-10Z')`,
       );
     }
   });
@@ -444,14 +444,16 @@ describe('the hold’s rates', () => {
     // As a load does that no longer has it.
     await shop.database.query(`
       update credits.operations set retired_at = '2026-03-10T12:05Z' where operation = 'job';
-      update credits.card_rates set valid_until = '2026-03-10T12:05Z' where operation = 'job'`);
+      update credits.card_rates set valid_until = '2026-03-10T12:05Z' where operation = 'job';
+      select credits_private.list_prices('workshop', '2026-03-10Z')`);
     try {
       expect(await refused(team.spend(1))).toMatchObject({ code: 'PC404', what: 'operation' });
       expect(await team.capture(1, { usage: { n: 4 } })).toMatchObject([{ amount: -4 }]);
     } finally {
       await shop.database.query(`
         update credits.operations set retired_at = null;
-        update credits.card_rates set valid_until = 'infinity' where operation = 'job'`);
+        update credits.card_rates set valid_until = 'infinity' where operation = 'job';
+        select credits_private.list_prices('workshop', '2026-03-10Z')`);
     }
   });
 

@@ -38,6 +38,8 @@ describe('open_account', () => {
         additional_period_limit: null,
         next_due_at: new Date('2026-04-10T12:00:00Z'),
         opened_at: new Date(NOON),
+        has_other_keys: false,
+        top_ups: false,
         watched_until: null,
         sweep_again_at: null,
       },

@@ -381,10 +381,10 @@ describe('rates', () => {
     await call(database.pool, 'open_account', { account_id: 'timed', rate_card: 'bazaar' });
     await database.query(`
       update credits.card_rates set valid_until = '2026-04-01Z' where rate_card = 'bazaar';
-      insert into credits.card_rates (
-        rate_card, operation, unit, scale, rounding, price, valid_from, component_count, multiplier_group_count)
-      select rate_card, operation, unit, scale, rounding, 8, '2026-04-01Z', component_count, multiplier_group_count
-      from credits.card_rates where rate_card = 'bazaar'`);
+      insert into credits.card_rates (rate_card, operation, unit, price, valid_from)
+      select rate_card, operation, unit, 8, '2026-04-01Z'
+      from credits.card_rates where rate_card = 'bazaar';
+      select credits_private.list_prices('bazaar', '2026-03-01Z')`);
     expect(await rates('timed')).toMatchObject([{ price: 7 }]);
     await database.setNow('2026-03-31T23:59:59.999Z');
     expect(await rates('timed')).toMatchObject([{ price: 7 }]);

@@ -363,6 +363,7 @@ test('a price that the card no longer has charges nothing, and stops nothing', a
   await shop.database.query(
     `update credits.card_rates set valid_until = '2026-03-11T06:00Z' where operation = 'storage'`,
   );
+  await shop.database.query(`select credits_private.list_prices('workshop', '2026-03-11Z')`);
   try {
     await shop.at('2026-03-12T06:00:00Z');
     expect((await team.balance()).total).toBe(90);
@@ -376,6 +377,7 @@ test('a price that the card no longer has charges nothing, and stops nothing', a
     await shop.database.query(
       `update credits.card_rates set valid_until = 'infinity' where operation = 'storage'`,
     );
+    await shop.database.query(`select credits_private.list_prices('workshop', '2026-03-11Z')`);
   }
   await shop.at('2026-03-13T00:00:00Z');
   expect((await team.balance()).total).toBe(69);

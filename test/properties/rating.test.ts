@@ -178,22 +178,9 @@ test('a price is the exact sum of its components, rounded once', async () => {
       await insertRows(client, 'credits.operations', [
         own({ operation: 'job', category: 'test', name: 'Job' }),
       ]);
-      await insertRows(
-        client,
-        'credits.card_rates',
-        catalog.rates.map((rate) => {
-          const unit = catalog.units.find((row) => row.unit === rate.unit);
-          return own({
-            ...rate,
-            scale: unit?.scale,
-            rounding: unit?.rounding,
-            component_count: 0,
-            multiplier_group_count: 0,
-          });
-        }),
-      );
+      await insertRows(client, 'credits.card_rates', catalog.rates.map(own));
       await insertRows(client, 'credits.card_multipliers', catalog.multipliers?.map(own));
-      await client.query('select credits_private.count_rules($1)', [catalog.rate_card]);
+      await client.query('select credits_private.list_prices($1, now())', [catalog.rate_card]);
       const { rows } = await client.query(
         `select unit, amount::text, (
            select jsonb_agg(line || jsonb_build_object('amount', line ->> 'amount'))

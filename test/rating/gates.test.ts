@@ -5,6 +5,7 @@ import {
   testDatabase,
   verifyAfterEach,
 } from '../support/database.ts';
+import { setTopUps } from '../support/top-ups.ts';
 
 let database: TestDatabase;
 let accounts = 0;
@@ -20,10 +21,7 @@ async function account(plan: string, { topUps = false, credits = 1000 } = {}) {
   await database.query('select credits.open_account($1, $2)', [id, plan]);
   if (credits) await database.query('select credits."grant"($1, $2)', [id, credits]);
   if (topUps) {
-    await database.query(
-      'insert into credits.top_up_settings (account_id, enabled, threshold, amount) values ($1, true, 1, 1)',
-      [id],
-    );
+    await setTopUps(database, id, true);
   }
   const call = (name: string) => (operation: string, usage: object) =>
     database.query(`select * from credits.${name}($1, $2, $3)`, [id, operation, usage]);
@@ -57,10 +55,7 @@ describe('an operation that needs top-ups', () => {
 
   test('top-ups that were switched off do not count', async () => {
     const { id, quote } = await account('videogen_pro', { topUps: true });
-    await database.query(
-      'update credits.top_up_settings set enabled = false where account_id = $1',
-      [id],
-    );
+    await setTopUps(database, id, false);
     expect(await blocked(quote('website_scan', {}))).toBe('top_ups_required');
   });
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { creditsError, type TestDatabase, testDatabase } from '../support/database.ts';
 import { plain } from '../support/numbers.ts';
+import { setTopUps } from '../support/top-ups.ts';
 import { product, type Sections } from './product.ts';
 
 let database: TestDatabase;
@@ -118,10 +119,7 @@ describe('trusted attributes', () => {
     expect(await price()).toBe('8');
     expect(await price(claimed)).toBe('8');
 
-    await database.query(
-      'insert into credits.top_up_settings (account_id, enabled, threshold, amount) values ($1, true, 1, 1)',
-      [account],
-    );
+    await setTopUps(database, account, true);
     expect(await price()).toBe('4');
     expect(await price({ top_ups: false })).toBe('4');
     // A value that is no plan at all is replaced too, and not held against the known ones.

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type TestDatabase, testDatabase, verifyAfterEach } from '../support/database.ts';
 import { plain } from '../support/numbers.ts';
 import { SEED_CASES, SEED_JOBS, type SeedCase } from '../support/seed-cases.ts';
+import { setTopUps } from '../support/top-ups.ts';
 
 let database: TestDatabase;
 let accounts = 0;
@@ -22,10 +23,7 @@ async function richAccount({ plan, topUps }: Pick<SeedCase, 'plan' | 'topUps'>):
     [account],
   );
   if (topUps) {
-    await database.query(
-      'insert into credits.top_up_settings (account_id, enabled, threshold, amount) values ($1, true, 100, 1000)',
-      [account],
-    );
+    await setTopUps(database, account, true);
   }
   return account;
 }
