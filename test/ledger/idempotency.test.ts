@@ -64,7 +64,8 @@ describe('the same key with the same request', () => {
       {},
     ]);
     await database.query(
-      `update credits.card_rates set price = 6 where rate_card = 'atelier' and operation = 'image'`,
+      `update credits.card_rates set price = 6 where rate_card = 'atelier' and operation = 'image';
+       select credits_private.list_prices('atelier', '${NOON}')`,
     );
     try {
       expect(await spend('image')).toEqual(original);
@@ -75,7 +76,8 @@ describe('the same key with the same request', () => {
       expect(await log()).toEqual(before);
     } finally {
       await database.query(
-        `update credits.card_rates set price = 5 where rate_card = 'atelier' and operation = 'image'`,
+        `update credits.card_rates set price = 5 where rate_card = 'atelier' and operation = 'image';
+         select credits_private.list_prices('atelier', '${NOON}')`,
       );
     }
   });

@@ -101,6 +101,34 @@ describe('verify', () => {
     );
   });
 
+  test('finds an account that does not say what its settings and keys are', async () => {
+    expect(await found(account('top_ups = true'))).toEqual([
+      violation('top_ups_are_not_as_set', { top_ups: true }),
+    ]);
+    const held = `select credits.authorize('team', 'image', idempotency_key => 'held', expires_in => '1 year')`;
+    expect(await found(`reset role; ${held}`)).toEqual([]);
+    expect(await found(`reset role; ${held}; ${account('has_other_keys = false')}`)).toEqual([
+      violation('other_key_is_overlooked', { idempotency_key: 'held' }),
+    ]);
+  });
+
+  test('finds a price list that is not as its rates, of a card and so of no account', async () => {
+    const stale = {
+      account_id: null,
+      rule: 'price_list_is_not_as_its_rates',
+      detail: { rate_card: 'atelier', operation: 'image' },
+    };
+    for (const change of [
+      `update credits.card_rates set price = price + 1 where rate_card = 'atelier' and operation = 'image'`,
+      `delete from credits_private.price_lists where rate_card = 'atelier' and operation = 'image'`,
+    ]) {
+      expect(await found(change, null)).toEqual([stale]);
+      expect(
+        await found(`${change}; select credits_private.list_prices('atelier', '${NOON}')`, null),
+      ).toEqual([]);
+    }
+  });
+
   test('audits one account or all of them', async () => {
     const forged = entry('balance_after = 1', 6);
     const violations = [violation('balance_is_not_the_running_sum', { seq: 6 })];
