@@ -30,7 +30,7 @@ import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
 import { WebSocketServer } from 'ws';
 import { createPool, requireSchema } from './database.ts';
 import { CreditsError, creditsError, toCreditsError } from './errors.ts';
-import { adaptor } from './graphql-adaptor.ts';
+import { createWithPgClient } from './graphql-adaptor.ts';
 import { LIMITS, LimitsPlugin } from './graphql-limits.ts';
 import { BalanceWatches, LivePlugin } from './graphql-live.ts';
 import { RefusalsPlugin } from './graphql-refusals.ts';
@@ -173,6 +173,7 @@ function api(options: PresetOptions) {
   const verify = tokenVerifier(options, log);
   const watches = new BalanceWatches(pool, log);
   const callers: Callers = new WeakMap();
+  const withPgClient = createWithPgClient({ pool });
   const preset: GraphileConfig.Preset = {
     extends: [PostGraphileAmberPreset, PgSimplifyInflectionPreset, SchemaShapePreset],
     plugins: [
@@ -182,12 +183,14 @@ function api(options: PresetOptions) {
       LivePlugin,
       checkoutPlugin({ provider, withClient: lendingFrom(pool) }),
     ],
-    pgServices: [{ ...makePgService({ pool, schemas: ['credits'], pubsub: false }), adaptor }],
+    pgServices: [makePgService({ pool, schemas: ['credits'], pubsub: false })],
     grafast: {
       context({ pgcreditsCaller, ws }) {
         const caller = pgcreditsCaller ?? (ws?.socket && callers.get(ws.socket)) ?? null;
         return {
           pgSettings: settingsOf(caller),
+          // In place of the service's, which keeps every query that it carried for five seconds more.
+          withPgClient,
           balanceChanges: { subscribe: (accountId) => watches.watch(caller, accountId) },
         };
       },
