@@ -132,12 +132,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         sockets.emit('connection', webSocket, request),
       );
     });
+    // Once stopping, a connection that is kept alive goes with its last response.
+    const closeIdle = () => setImmediate(() => server.closeIdleConnections());
     server.on('request', (_request, response) => {
-      // Once stopping, a connection that is kept alive goes with its last response.
-      const closeIdle = () => {
-        if (!server.listening) server.closeIdleConnections();
-      };
-      response.on('close', () => setImmediate(closeIdle));
+      response.on('close', () => {
+        if (!server.listening) closeIdle();
+      });
     });
     server.listen(port, host);
     await once(server, 'listening');
@@ -148,6 +148,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       async stop() {
         const closed = once(server, 'close');
         server.close();
+        closeIdle();
         watches.close();
         await operations.dispose();
         await closed;
