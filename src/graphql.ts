@@ -182,6 +182,7 @@ function api(options: PresetOptions) {
       RefusalsPlugin,
       authenticationPlugin(verify, callers, graphiql),
       LivePlugin,
+      OutputPlugin,
       checkoutPlugin({ provider, withClient: lendingFrom(pool) }),
     ],
     pgServices: [makePgService({ pool, schemas: ['credits'], pubsub: false })],
@@ -198,6 +199,7 @@ function api(options: PresetOptions) {
     },
     grafserv: {
       graphiql,
+      outputDataAsString: true,
       maxRequestLength: LIMITS.body,
       maskError: (error) => maskError(error, log),
     },
@@ -326,6 +328,19 @@ function maskError(error: GraphQLError, log: (line: string) => void): GraphQLErr
   log(`Error ${id} (${code}): ${stack}`);
   return told('An error occurred; the server logged it.', { code: 'INTERNAL', id });
 }
+
+/** What goes out over HTTP is made as text right away. A web socket's answers are objects, for graphql-ws to write. */
+const OutputPlugin: GraphileConfig.Plugin = {
+  name: 'PgcreditsOutputPlugin',
+  grafast: {
+    middleware: {
+      execute(next, { args }) {
+        args.outputDataAsString = args.requestContext?.http !== undefined;
+        return next();
+      },
+    },
+  },
+};
 
 function healthPlugin(pool: Pool): GraphileConfig.Plugin {
   return {
