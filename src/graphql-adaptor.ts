@@ -38,9 +38,6 @@ const SET = {
 /** Prepared statements of a connection, as many as PostGraphile's own adaptor keeps. */
 const MOST_STATEMENTS = 100;
 
-/** In place of PostGraphile's own: for `pgServices`. */
-export const adaptor = { ...postgraphiles, createWithPgClient };
-
 /** Lends connections of a pool, as PostGraphile's own adaptor does, but for `rawClient`, which would have no settings. */
 export function createWithPgClient(
   ...options: Parameters<typeof postgraphiles.createWithPgClient>

@@ -209,6 +209,29 @@ describe('a web socket', () => {
     });
   });
 
+  test('is answered as a request over HTTP is, character by character', async () => {
+    const name = 'a "quoted" \\ name \u0001\n\u2028 äöü 😀 </script>';
+    const metadata = { [name]: [name, 1.5, null, true, {}], empty: [] };
+    await database.query(`select credits.open_account($1, 'atelier_pro', '2026-03-01')`, [name]);
+    await database.query(`select credits.spend($1, 'image', metadata => $2)`, [name, metadata]);
+    const query = `query ($id: String!) {
+      activity(accountId: $id, kinds: ["usage"]) { nodes { accountId seq kind metadata postings { nodes { amount } } } pageInfo { hasNextPage } }
+      nobody: balances(accountId: "nobody") { unit }
+      all: __typename
+    }`;
+    const { value } = await connect(SERVICE)
+      .iterate({ query, variables: { id: name } })
+      .next();
+    const { data, errors } = await api.as(SERVICE, query, { id: name });
+    expect(data).toMatchObject({
+      activity: { nodes: [{ accountId: name, metadata }] },
+      nobody: null,
+      all: 'Query',
+    });
+    expect(errors).toMatchObject([{ path: ['nobody'], extensions: { code: 'PC404' } }]);
+    expect({ data, errors }).toEqual(value);
+  });
+
   test('takes no message larger than a request may be', async () => {
     const socket = await socketWith({ authorization: 'x'.repeat(1_100_000) });
     const [code] = await once(socket, 'close');

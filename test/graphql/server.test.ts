@@ -267,6 +267,18 @@ describe('the server', () => {
     expect(response.status).toBe(405);
   });
 
+  test('asks the database in one round trip: the settings, the query and nothing after it', async () => {
+    await database.query(`select credits.open_account('asked', 'atelier_pro', '2026-03-01')`);
+    const other = await startApi(database.url);
+    const one = '{ balances(accountId: "asked") { total } }';
+    for (const claims of [SERVICE, memberOf('asked')]) await other.data(one, {}, claims);
+    const rows = await database.query(
+      `select query from pg_stat_activity where application_name = 'pgcredits api' and query ~ '"balances"|^commit'`,
+    );
+    expect(rows).toEqual([{ query: expect.stringContaining('"credits"."balances"') }]);
+    await other.stop();
+  });
+
   test('finishes what is under way when it is stopped', async () => {
     const other = await startApi(database.url);
     const slow = await database.pool.connect();
