@@ -96,18 +96,16 @@ begin
 end
 $$;
 
--- Charges the requests of those accounts that can pay all of theirs and where nothing needs a second look; the accounts are
--- locked and settled. Returns what it charged; the requests of the other accounts are left alone.
-create or replace function credits_private.charge_together(
+-- What is charged together: of each account and unit, the priced lines in order, and the lots to draw from in draw order. Only of
+-- accounts that can pay all of theirs, and where nothing needs a second look; they are locked and settled.
+create or replace function credits_private.purses(
   requests credits.spend_request[], accounts credits.accounts[], at timestamptz)
-returns credits_private.charged[]
-language plpgsql volatile
+returns credits_private.purse[]
+language sql stable
 as $$
-declare
-  result credits_private.charged[];
-begin
   with line as materialized (
-    select l.index, l.account_id collate "C" as account_id, l.last_seq, l.place, l.unit, l.amount, l.breakdown
+    select l.index, l.account_id collate "C" as account_id, l.place, l.unit, l.amount, l.breakdown,
+      l.last_seq + row_number() over (partition by l.account_id collate "C" order by l.index, l.place) as seq
     from credits_private.priced_lines(requests, accounts, at) l
   ),
   -- Accounts with a request that needs a second look: theirs go one by one. With "offset 0" each key is looked up by the index; the
@@ -133,89 +131,109 @@ begin
     from line l
     join credits.purchases p on p.account_id = l.account_id and p.idempotency_key = (requests[l.index]).idempotency_key
     union all
-    select l.account_id
-    from line l
-    cross join lateral (select (requests[l.index]).*) r
-    where l.place = 1 and r.idempotency_key is not null
-    group by l.account_id, r.idempotency_key having count(*) > 1
+    select r.account_id
+    from (select (requests[i]).account_id, (requests[i]).idempotency_key from generate_subscripts(requests, 1) i) r
+    where r.account_id is not null and r.idempotency_key is not null
+    group by r.account_id, r.idempotency_key having count(*) > 1
   ),
-  -- The lines of an account and unit lie end to end, each over (upto - amount, upto].
-  charge as materialized (
-    select l.*, sum(l.amount) over (partition by l.account_id, l.unit order by l.index) as upto
-    from line l
-    where l.account_id not in (select s.account_id from special s)
-  ),
-  -- The accounts' lots in draw order, end to end likewise.
-  lot as materialized (
-    select w.account_id, w.unit, w.total, l.lot_id, l.counts_as, l.granted, l.spent, l.forfeited, l.version, l.available,
-      sum(l.available) over (partition by w.account_id, w.unit order by l.place) as upto,
-      sum(l.granted - l.spent - l.forfeited) over (partition by w.account_id, w.unit) as balance,
-      row_number() over (partition by w.account_id, w.unit order by l.place) as number
-    from (select c.account_id, c.unit, sum(c.amount) as total from charge c group by c.account_id, c.unit) w
-    left join lateral (
-      select l.lot_id, l.counts_as, l.granted, l.spent, l.forfeited, l.version, credits_private.draw_place(l) as place,
-        case when credits_private.usable(l, at) then l.available else 0 end as available
-      from credits.lots l where l.account_id = w.account_id and l.unit = w.unit and l.open
-      offset 0
-    ) l on true
-  ),
-  short as materialized (
-    select l.account_id from lot l group by l.account_id, l.unit, l.total having coalesce(max(l.upto), 0) < l.total
-  ),
-  -- What each line takes of each lot that it lies over. A line of nothing is held against the first one.
-  slice as materialized (
-    select c.index, c.account_id, c.unit, c.breakdown, l.lot_id, l.granted, l.spent, l.forfeited, l.version, t.taken,
-      coalesce(l.balance, 0) - c.upto as balance_after,
-      c.last_seq + dense_rank() over (partition by c.account_id order by c.index, c.place) as seq,
-      row_number() over (partition by c.account_id, c.index, c.place order by l.upto) as ordinal,
-      sum(t.taken) filter (where l.counts_as = 'included') over (partition by c.account_id, c.index, c.place) as included,
-      sum(t.taken) filter (where l.counts_as = 'additional') over (partition by c.account_id, c.index, c.place) as additional
-    from charge c
-    join lot l on l.account_id = c.account_id and l.unit = c.unit
-      and case when c.amount > 0 then l.upto > c.upto - c.amount and c.upto > l.upto - l.available else l.number = 1 end
-    cross join lateral (
-      select greatest(0, least(c.upto, l.upto) - greatest(c.upto - c.amount, l.upto - l.available)) as taken) t
-    where c.account_id not in (select s.account_id from short s)
-  ),
-  entry as (
-    insert into credits.entries (
-      account_id, seq, unit, kind, operation, amount, included, additional, balance_after, member_id, usage, breakdown,
-      idempotency_key, occurred_at, recorded_at, metadata)
-    select s.account_id, s.seq, s.unit, 'usage', r.operation, -coalesce(s.included, 0) - coalesce(s.additional, 0),
-      -coalesce(s.included, 0), -coalesce(s.additional, 0), s.balance_after, r.member_id, coalesce(nullif(r.usage, 'null'), '{}'), s.breakdown,
-      r.idempotency_key, at, at, r.metadata
-    from slice s
-    cross join lateral (select (requests[s.index]).*) r
-    where s.ordinal = 1
-  ),
-  posting as (
-    insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
-    select s.account_id, s.seq, s.ordinal, s.lot_id, s.version + row_number() over in_lot, -s.taken, s.granted,
-      s.spent + sum(s.taken) over in_lot, s.forfeited
-    from slice s
-    where s.taken > 0
-    window in_lot as (partition by s.account_id, s.lot_id order by s.seq)
-  ),
-  drawn as (
-    update credits.lots l
-    set spent = l.spent + s.taken, version = l.version + s.postings, open = l.granted - l.spent - l.forfeited > s.taken
+  purse as materialized (
+    select w.account_id, w.unit, w.lines, w.total, l.lots, l.available, l.balance
     from (
-      select s.account_id, s.lot_id, sum(s.taken) as taken, count(*) as postings
-      from slice s where s.taken > 0 group by s.account_id, s.lot_id
-    ) s
-    where l.account_id = s.account_id and l.lot_id = s.lot_id
+      select l.account_id, l.unit, sum(l.amount) as total,
+        array_agg((l.index, l.seq, l.amount, l.breakdown)::credits_private.priced_line order by l.index) as lines
+      from line l
+      where l.account_id not in (select s.account_id from special s)
+      group by l.account_id, l.unit
+    ) w
+    cross join lateral (
+      select coalesce(sum(l.available) filter (where credits_private.usable(l, at)), 0) as available,
+        coalesce(sum(l.granted - l.spent - l.forfeited), 0) as balance,
+        array_agg(l order by credits_private.draw_place(l)) filter (where l.available > 0 and credits_private.usable(l, at)) as lots
+      from credits.lots l where l.account_id = w.account_id and l.unit = w.unit and l.open
+    ) l
   )
-  select array_agg((s.index, s.seq, s.unit, -coalesce(s.included, 0), -coalesce(s.additional, 0), s.balance_after,
-    s.breakdown)::credits_private.charged)
-  into result
-  from slice s
-  where s.ordinal = 1;
+  select coalesce(array_agg((p.account_id, p.unit, p.balance, p.lines, p.lots)::credits_private.purse), '{}')
+  from purse p
+  where p.account_id not in (select short.account_id from purse short where short.available < short.total)
+$$;
 
-  perform credits_private.top_up_if_low(a, at)
-  from unnest(accounts) a
-  join credits.top_up_settings t on t.account_id = a.account_id and t.enabled
-  where a.account_id in (select (requests[c.index]).account_id from unnest(result) c);
-  return coalesce(result, '{}');
+-- Charges them: each line takes from the lot in hand, and from the next where that has not enough.
+create or replace function credits_private.charge_together(
+  requests credits.spend_request[], purses credits_private.purse[], at timestamptz)
+returns credits.spend_result[]
+language plpgsql volatile
+as $$
+declare
+  purse credits_private.purse;
+  line credits_private.priced_line;
+  request credits.spend_request;
+  lot credits.lots;
+  number int;
+  owed numeric;
+  taken numeric;
+  included numeric;
+  additional numeric;
+  ordinal int;
+  results credits.spend_result[] := '{}';
+  posting credits.postings;
+  postings credits.postings[] := '{}';
+  last_postings credits.postings[] := '{}';
+begin
+  foreach purse in array purses loop
+    number := 0;
+    posting := null;
+    lot.available := 0;
+    foreach line in array purse.lines loop
+      owed := line.amount;
+      included := 0;
+      additional := 0;
+      ordinal := 0;
+      while owed > 0 loop
+        if lot.available = 0 then
+          number := number + 1;
+          lot := purse.lots[number];
+        end if;
+        taken := least(owed, lot.available);
+        owed := owed - taken;
+        lot.available := lot.available - taken;
+        lot.spent := lot.spent + taken;
+        lot.version := lot.version + 1;
+        if lot.counts_as = 'included' then
+          included := included - taken;
+        else
+          additional := additional - taken;
+        end if;
+        ordinal := ordinal + 1;
+        posting := (purse.account_id, line.seq, ordinal, lot.lot_id, lot.version, -taken, lot.granted, lot.spent, lot.forfeited)::credits.postings;
+        postings := postings || posting;
+        if lot.available = 0 then
+          last_postings := last_postings || posting;
+        end if;
+      end loop;
+      purse.balance := purse.balance - line.amount;
+      request := requests[line.index];
+      results := results || (line.index, 'ok', null, null, purse.account_id, line.seq, purse.unit, 'usage', request.operation,
+        included + additional, included, additional, purse.balance, request.member_id, coalesce(nullif(request.usage, 'null'), '{}'),
+        line.breakdown, request.idempotency_key, at, at, request.metadata, null)::credits.spend_result;
+    end loop;
+    if lot.available > 0 then
+      last_postings := last_postings || posting;
+    end if;
+  end loop;
+
+  insert into credits.entries (
+    account_id, seq, unit, kind, operation, amount, included, additional, balance_after, member_id, usage, breakdown,
+    idempotency_key, occurred_at, recorded_at, metadata)
+  select r.account_id, r.seq, r.unit, r.kind, r.operation, r.amount, r.included, r.additional, r.balance_after, r.member_id, r.usage,
+    r.breakdown, r.idempotency_key, r.occurred_at, r.recorded_at, r.metadata
+  from unnest(results) r;
+  insert into credits.postings select * from unnest(postings);
+  -- A lot says what its last posting says.
+  update credits.lots l
+  set spent = p.spent, version = p.version, open = p.granted - p.spent - p.forfeited > 0
+  from unnest(last_postings) p
+  where l.account_id = p.account_id and l.lot_id = p.lot_id;
+  return results;
 end
 $$;
 
@@ -231,8 +249,8 @@ declare
   accounts credits.accounts[];
   at timestamptz;
   is_settled boolean := true;
-  charged credits_private.charged[];
-  others credits.spend_result[] := '{}';
+  purses credits_private.purse[];
+  results credits.spend_result[];
   index int;
 begin
   perform credits_private.check_service();
@@ -254,24 +272,21 @@ begin
     at := credits_private.now();
   end if;
 
-  charged := credits_private.charge_together(requests, accounts, at);
+  purses := credits_private.purses(requests, accounts, at);
+  results := credits_private.charge_together(requests, purses, at);
+  perform credits_private.top_up_if_low(a, at)
+  from unnest(accounts) a
+  join credits.top_up_settings t on t.account_id = a.account_id and t.enabled
+  where a.account_id in (select p.account_id from unnest(purses) p);
+
   foreach index in array array(
     select i from generate_subscripts(requests, 1) i
-    where i not in (select c.index from unnest(charged) c)
+    where ((requests[i]).account_id in (select p.account_id from unnest(purses) p)) is not true
     order by (requests[i]).account_id collate "C", i)
   loop
-    others := others || array(select r from credits_private.try_spend(requests[index], index) r);
+    results := results || array(select r from credits_private.try_spend(requests[index], index) r);
   end loop;
-
-  return query
-    select c.index, 'ok', null::text, null::jsonb, (requests[c.index]).account_id, c.seq, c.unit, 'usage', (requests[c.index]).operation,
-      c.included + c.additional, c.included, c.additional, c.balance_after, (requests[c.index]).member_id,
-      coalesce(nullif((requests[c.index]).usage, 'null'), '{}'), c.breakdown, (requests[c.index]).idempotency_key, at, at,
-      (requests[c.index]).metadata, null::text
-    from unnest(charged) c
-    union all
-    select * from unnest(others)
-    order by 1, 6;
+  return query select r.* from unnest(results) r order by r.request_index, r.seq;
 end
 $$;
 comment on function credits.spend_many(credits.spend_request[]) is
