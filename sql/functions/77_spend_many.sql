@@ -3,9 +3,8 @@
 --   lock and settle the accounts ──> charge together those whose requests all fit
 --                                ──> the others: request by request, as spend does
 --
--- Charging together is spend's rules for the plain case, a set at a time: new keys, no limit in the way, and enough for all.
--- Where the draw order puts an account's lots end to end, and its requests end to end as well, each request takes the lots
--- that it lies over.
+-- Charging together is spend's rules for the plain case: new keys, no limit in the way, and enough for all. Each account's requests
+-- are worked through with its lots at hand, and what comes of all of them is written in one statement a table.
 --
 -- requests and accounts are asked by place, as in requests[i], where they are needed: that is cheaper than to carry their columns
 -- along. It holds for a generic plan, and not in a FOR loop, where each place is found by counting from the first.
@@ -101,60 +100,65 @@ $$;
 create or replace function credits_private.purses(
   requests credits.spend_request[], accounts credits.accounts[], at timestamptz)
 returns credits_private.purse[]
-language sql stable
+language plpgsql stable
+-- An account's few lots, a thousand times: to make a bitmap of each costs more than it saves.
+set enable_bitmapscan = off
 as $$
-  with line as materialized (
-    select l.index, l.account_id collate "C" as account_id, l.place, l.unit, l.amount, l.breakdown,
-      l.last_seq + row_number() over (partition by l.account_id collate "C" order by l.index, l.place) as seq
-    from credits_private.priced_lines(requests, accounts, at) l
-  ),
-  -- Accounts with a request that needs a second look: theirs go one by one. With "offset 0" each key is looked up by the index; the
-  -- planner would rather read the whole log into memory, while it is short.
-  special as materialized (
-    select l.account_id
-    from line l
-    cross join lateral (select (requests[l.index]).*) r
-    where l.unit is null
-      or not credits_private.fits(r.idempotency_key) or not credits_private.fits(r.member_id)
-      or (r.max_amount is not null and (l.place > 1 or (r.max_amount between l.amount and 1e18) is not true))
-      or (r.idempotency_key is not null and exists (
-        select from credits.entries e where e.account_id = l.account_id and e.idempotency_key = r.idempotency_key offset 0))
-      or (r.member_id is not null and exists (
-        select from credits.members m
-        where m.account_id = l.account_id and m.member_id = r.member_id and m.period_cap is not null offset 0))
-    union all
-    select l.account_id
-    from line l
-    join credits.holds h on h.account_id = l.account_id and h.idempotency_key = (requests[l.index]).idempotency_key
-    union all
-    select l.account_id
-    from line l
-    join credits.purchases p on p.account_id = l.account_id and p.idempotency_key = (requests[l.index]).idempotency_key
-    union all
-    select r.account_id
-    from (select (requests[i]).account_id, (requests[i]).idempotency_key from generate_subscripts(requests, 1) i) r
-    where r.account_id is not null and r.idempotency_key is not null
-    group by r.account_id, r.idempotency_key having count(*) > 1
-  ),
-  purse as materialized (
-    select w.account_id, w.unit, w.lines, w.total, l.lots, l.available, l.balance
-    from (
-      select l.account_id, l.unit, sum(l.amount) as total,
-        array_agg((l.index, l.seq, l.amount, l.breakdown)::credits_private.priced_line order by l.index) as lines
+begin
+  return array(
+    with line as materialized (
+      select l.index, l.account_id collate "C" as account_id, l.place, l.unit, l.amount, l.breakdown,
+        l.last_seq + row_number() over (partition by l.account_id collate "C" order by l.index, l.place) as seq
+      from credits_private.priced_lines(requests, accounts, at) l
+    ),
+    -- Accounts with a request that needs a second look: theirs go one by one. With "offset 0" each key is looked up by the index; the
+    -- planner would rather read the whole log into memory, while it is short.
+    special as materialized (
+      select l.account_id
       from line l
-      where l.account_id not in (select s.account_id from special s)
-      group by l.account_id, l.unit
-    ) w
-    cross join lateral (
-      select coalesce(sum(l.available) filter (where credits_private.usable(l, at)), 0) as available,
-        coalesce(sum(l.granted - l.spent - l.forfeited), 0) as balance,
-        array_agg(l order by credits_private.draw_place(l)) filter (where l.available > 0 and credits_private.usable(l, at)) as lots
-      from credits.lots l where l.account_id = w.account_id and l.unit = w.unit and l.open
-    ) l
-  )
-  select coalesce(array_agg((p.account_id, p.unit, p.balance, p.lines, p.lots)::credits_private.purse), '{}')
-  from purse p
-  where p.account_id not in (select short.account_id from purse short where short.available < short.total)
+      cross join lateral (select (requests[l.index]).*) r
+      where l.unit is null
+        or not credits_private.fits(r.idempotency_key) or not credits_private.fits(r.member_id)
+        or (r.max_amount is not null and (l.place > 1 or (r.max_amount between l.amount and 1e18) is not true))
+        or (r.idempotency_key is not null and exists (
+          select from credits.entries e where e.account_id = l.account_id and e.idempotency_key = r.idempotency_key offset 0))
+        or (r.member_id is not null and exists (
+          select from credits.members m
+          where m.account_id = l.account_id and m.member_id = r.member_id and m.period_cap is not null offset 0))
+      union all
+      select l.account_id
+      from line l
+      join credits.holds h on h.account_id = l.account_id and h.idempotency_key = (requests[l.index]).idempotency_key
+      union all
+      select l.account_id
+      from line l
+      join credits.purchases p on p.account_id = l.account_id and p.idempotency_key = (requests[l.index]).idempotency_key
+      union all
+      select r.account_id
+      from (select (requests[i]).account_id, (requests[i]).idempotency_key from generate_subscripts(requests, 1) i) r
+      where r.account_id is not null and r.idempotency_key is not null
+      group by r.account_id, r.idempotency_key having count(*) > 1
+    ),
+    purse as materialized (
+      select w.account_id, w.unit, w.lines, w.total, l.lots, l.available, l.balance
+      from (
+        select l.account_id, l.unit, sum(l.amount) as total,
+          array_agg((l.index, l.seq, l.amount, l.breakdown)::credits_private.priced_line order by l.index) as lines
+        from line l
+        where l.account_id not in (select s.account_id from special s)
+        group by l.account_id, l.unit
+      ) w
+      cross join lateral (
+        select coalesce(sum(l.available) filter (where credits_private.usable(l, at)), 0) as available,
+          coalesce(sum(l.granted - l.spent - l.forfeited), 0) as balance,
+          array_agg(l order by credits_private.draw_place(l)) filter (where l.available > 0 and credits_private.usable(l, at)) as lots
+        from credits.lots l where l.account_id = w.account_id and l.unit = w.unit and l.open
+      ) l
+    )
+    select (p.account_id, p.unit, p.balance, p.lines, p.lots)::credits_private.purse
+    from purse p
+    where p.account_id not in (select short.account_id from purse short where short.available < short.total));
+end
 $$;
 
 -- Charges them: each line takes from the lot in hand, and from the next where that has not enough.
@@ -165,59 +169,65 @@ language plpgsql volatile
 as $$
 declare
   purse credits_private.purse;
+  balance numeric;
+  lots_used int;
+  lot credits.lots;
+  lot_left numeric;
+  lot_spent numeric;
+  lot_version bigint;
   line credits_private.priced_line;
   request credits.spend_request;
-  lot credits.lots;
-  number int;
   owed numeric;
   taken numeric;
   included numeric;
   additional numeric;
   ordinal int;
-  results credits.spend_result[] := '{}';
-  posting credits.postings;
   postings credits.postings[] := '{}';
   last_postings credits.postings[] := '{}';
+  results credits.spend_result[] := '{}';
 begin
   foreach purse in array purses loop
-    number := 0;
-    posting := null;
-    lot.available := 0;
+    balance := purse.balance;
+    lots_used := 0;
+    lot_left := 0;
     foreach line in array purse.lines loop
       owed := line.amount;
       included := 0;
       additional := 0;
       ordinal := 0;
       while owed > 0 loop
-        if lot.available = 0 then
-          number := number + 1;
-          lot := purse.lots[number];
+        if lot_left = 0 then
+          lots_used := lots_used + 1;
+          lot := purse.lots[lots_used];
+          lot_left := lot.available;
+          lot_spent := lot.spent;
+          lot_version := lot.version;
         end if;
-        taken := least(owed, lot.available);
+        taken := least(lot_left, owed);
         owed := owed - taken;
-        lot.available := lot.available - taken;
-        lot.spent := lot.spent + taken;
-        lot.version := lot.version + 1;
+        lot_left := lot_left - taken;
+        lot_spent := lot_spent + taken;
+        lot_version := lot_version + 1;
+        ordinal := ordinal + 1;
         if lot.counts_as = 'included' then
           included := included - taken;
         else
           additional := additional - taken;
         end if;
-        ordinal := ordinal + 1;
-        posting := (purse.account_id, line.seq, ordinal, lot.lot_id, lot.version, -taken, lot.granted, lot.spent, lot.forfeited)::credits.postings;
-        postings := postings || posting;
-        if lot.available = 0 then
-          last_postings := last_postings || posting;
+        postings := postings || (purse.account_id, line.seq, ordinal, lot.lot_id, lot_version, -taken, lot.granted,
+          lot_spent, lot.forfeited)::credits.postings;
+        if lot_left = 0 then
+          last_postings := last_postings || postings[cardinality(postings)];
         end if;
       end loop;
-      purse.balance := purse.balance - line.amount;
+      balance := balance - line.amount;
       request := requests[line.index];
       results := results || (line.index, 'ok', null, null, purse.account_id, line.seq, purse.unit, 'usage', request.operation,
-        included + additional, included, additional, purse.balance, request.member_id, coalesce(nullif(request.usage, 'null'), '{}'),
+        included + additional, included, additional, balance, request.member_id, coalesce(nullif(request.usage, 'null'), '{}'),
         line.breakdown, request.idempotency_key, at, at, request.metadata, null)::credits.spend_result;
     end loop;
-    if lot.available > 0 then
-      last_postings := last_postings || posting;
+    if lot_left > 0 then
+      last_postings := last_postings || postings[cardinality(postings)];
     end if;
   end loop;
 

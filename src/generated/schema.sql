@@ -2151,7 +2151,7 @@ grant execute on function credits_private.project to credits_owner;
 
 function credits_private.purses(requests credits.spend_request[], accounts credits.accounts[], at timestamp with time zone)
   returns credits_private.purse[]
-  language sql stable owner credits_engine
+  language plpgsql stable set enable_bitmapscan=off owner credits_engine
 grant execute on function credits_private.purses to credits_owner;
 
 function credits_private.quote(account_id text, items credits.item[])
