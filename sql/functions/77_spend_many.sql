@@ -161,7 +161,7 @@ begin
 end
 $$;
 
--- Charges them: each line takes from the lot in hand, and from the next where that has not enough.
+-- Charges them: each line takes from the lot in hand, and from the next where that has not enough. The entries are what is returned.
 create or replace function credits_private.charge_together(
   requests credits.spend_request[], purses credits_private.purse[], at timestamptz)
 returns credits.spend_result[]
@@ -203,7 +203,7 @@ begin
           lot_spent := lot.spent;
           lot_version := lot.version;
         end if;
-        taken := least(lot_left, owed);
+        taken := least(owed, lot_left);
         owed := owed - taken;
         lot_left := lot_left - taken;
         lot_spent := lot_spent + taken;
@@ -260,7 +260,8 @@ declare
   at timestamptz;
   is_settled boolean := true;
   purses credits_private.purse[];
-  results credits.spend_result[];
+  charged credits.spend_result[];
+  others credits.spend_result[] := '{}';
   index int;
 begin
   perform credits_private.check_service();
@@ -283,7 +284,7 @@ begin
   end if;
 
   purses := credits_private.purses(requests, accounts, at);
-  results := credits_private.charge_together(requests, purses, at);
+  charged := credits_private.charge_together(requests, purses, at);
   perform credits_private.top_up_if_low(a, at)
   from unnest(accounts) a
   join credits.top_up_settings t on t.account_id = a.account_id and t.enabled
@@ -294,9 +295,9 @@ begin
     where ((requests[i]).account_id in (select p.account_id from unnest(purses) p)) is not true
     order by (requests[i]).account_id collate "C", i)
   loop
-    results := results || array(select r from credits_private.try_spend(requests[index], index) r);
+    others := others || array(select r from credits_private.try_spend(requests[index], index) r);
   end loop;
-  return query select r.* from unnest(results) r order by r.request_index, r.seq;
+  return query select r.* from unnest(charged || others) r order by r.request_index, r.seq;
 end
 $$;
 comment on function credits.spend_many(credits.spend_request[]) is
