@@ -3,9 +3,8 @@
 --   lock and settle the accounts ──> charge together those whose requests all fit
 --                                ──> the others: request by request, as spend does
 --
--- Charging together is spend's rules for the plain case, a set at a time: new keys, no limit in the way, and enough for all.
--- Where the draw order puts an account's lots end to end, and its requests end to end as well, each request takes the lots
--- that it lies over.
+-- Charging together is spend's rules for the plain case: new keys, no limit in the way, and enough for all. Each account's requests
+-- are worked through with its lots at hand, and what comes of all of them is written in one statement a table.
 --
 -- requests and accounts are asked by place, as in requests[i], where they are needed: that is cheaper than to carry their columns
 -- along. It holds for a generic plan, and not in a FOR loop, where each place is found by counting from the first.
@@ -96,126 +95,155 @@ begin
 end
 $$;
 
--- Charges the requests of those accounts that can pay all of theirs and where nothing needs a second look; the accounts are
--- locked and settled. Returns what it charged; the requests of the other accounts are left alone.
-create or replace function credits_private.charge_together(
+-- What is charged together: of each account and unit, the priced lines in order, and the lots to draw from in draw order. Only of
+-- accounts that can pay all of theirs, and where nothing needs a second look; they are locked and settled.
+create or replace function credits_private.purses(
   requests credits.spend_request[], accounts credits.accounts[], at timestamptz)
-returns credits_private.charged[]
+returns credits_private.purse[]
+language plpgsql stable
+-- An account's few lots, a thousand times: to make a bitmap of each costs more than it saves.
+set enable_bitmapscan = off
+as $$
+begin
+  return array(
+    with line as materialized (
+      select l.index, l.account_id collate "C" as account_id, l.place, l.unit, l.amount, l.breakdown,
+        l.last_seq + row_number() over (partition by l.account_id collate "C" order by l.index, l.place) as seq
+      from credits_private.priced_lines(requests, accounts, at) l
+    ),
+    -- Accounts with a request that needs a second look: theirs go one by one. With "offset 0" each key is looked up by the index; the
+    -- planner would rather read the whole log into memory, while it is short.
+    special as materialized (
+      select l.account_id
+      from line l
+      cross join lateral (select (requests[l.index]).*) r
+      where l.unit is null
+        or not credits_private.fits(r.idempotency_key) or not credits_private.fits(r.member_id)
+        or (r.max_amount is not null and (l.place > 1 or (r.max_amount between l.amount and 1e18) is not true))
+        or (r.idempotency_key is not null and exists (
+          select from credits.entries e where e.account_id = l.account_id and e.idempotency_key = r.idempotency_key offset 0))
+        or (r.member_id is not null and exists (
+          select from credits.members m
+          where m.account_id = l.account_id and m.member_id = r.member_id and m.period_cap is not null offset 0))
+      union all
+      select l.account_id
+      from line l
+      join credits.holds h on h.account_id = l.account_id and h.idempotency_key = (requests[l.index]).idempotency_key
+      union all
+      select l.account_id
+      from line l
+      join credits.purchases p on p.account_id = l.account_id and p.idempotency_key = (requests[l.index]).idempotency_key
+      union all
+      select r.account_id
+      from (select (requests[i]).account_id, (requests[i]).idempotency_key from generate_subscripts(requests, 1) i) r
+      where r.account_id is not null and r.idempotency_key is not null
+      group by r.account_id, r.idempotency_key having count(*) > 1
+    ),
+    purse as materialized (
+      select w.account_id, w.unit, w.lines, w.total, l.lots, l.available, l.balance
+      from (
+        select l.account_id, l.unit, sum(l.amount) as total,
+          array_agg((l.index, l.seq, l.amount, l.breakdown)::credits_private.priced_line order by l.index) as lines
+        from line l
+        where l.account_id not in (select s.account_id from special s)
+        group by l.account_id, l.unit
+      ) w
+      cross join lateral (
+        select coalesce(sum(l.available) filter (where credits_private.usable(l, at)), 0) as available,
+          coalesce(sum(l.granted - l.spent - l.forfeited), 0) as balance,
+          array_agg(l order by credits_private.draw_place(l)) filter (where l.available > 0 and credits_private.usable(l, at)) as lots
+        from credits.lots l where l.account_id = w.account_id and l.unit = w.unit and l.open
+      ) l
+    )
+    select (p.account_id, p.unit, p.balance, p.lines, p.lots)::credits_private.purse
+    from purse p
+    where p.account_id not in (select short.account_id from purse short where short.available < short.total));
+end
+$$;
+
+-- Charges them: each line takes from the lot in hand, and from the next where that has not enough. The entries are what is returned.
+create or replace function credits_private.charge_together(
+  requests credits.spend_request[], purses credits_private.purse[], at timestamptz)
+returns credits.spend_result[]
 language plpgsql volatile
 as $$
 declare
-  result credits_private.charged[];
+  purse credits_private.purse;
+  balance numeric;
+  lots_used int;
+  lot credits.lots;
+  lot_left numeric;
+  lot_spent numeric;
+  lot_version bigint;
+  line credits_private.priced_line;
+  request credits.spend_request;
+  owed numeric;
+  taken numeric;
+  included numeric;
+  additional numeric;
+  ordinal int;
+  postings credits.postings[] := '{}';
+  last_postings credits.postings[] := '{}';
+  results credits.spend_result[] := '{}';
 begin
-  with line as materialized (
-    select l.index, l.account_id collate "C" as account_id, l.last_seq, l.place, l.unit, l.amount, l.breakdown
-    from credits_private.priced_lines(requests, accounts, at) l
-  ),
-  -- Accounts with a request that needs a second look: theirs go one by one. With "offset 0" each key is looked up by the index; the
-  -- planner would rather read the whole log into memory, while it is short.
-  special as materialized (
-    select l.account_id
-    from line l
-    cross join lateral (select (requests[l.index]).*) r
-    where l.unit is null
-      or not credits_private.fits(r.idempotency_key) or not credits_private.fits(r.member_id)
-      or (r.max_amount is not null and (l.place > 1 or (r.max_amount between l.amount and 1e18) is not true))
-      or (r.idempotency_key is not null and exists (
-        select from credits.entries e where e.account_id = l.account_id and e.idempotency_key = r.idempotency_key offset 0))
-      or (r.member_id is not null and exists (
-        select from credits.members m
-        where m.account_id = l.account_id and m.member_id = r.member_id and m.period_cap is not null offset 0))
-    union all
-    select l.account_id
-    from line l
-    join credits.holds h on h.account_id = l.account_id and h.idempotency_key = (requests[l.index]).idempotency_key
-    union all
-    select l.account_id
-    from line l
-    join credits.purchases p on p.account_id = l.account_id and p.idempotency_key = (requests[l.index]).idempotency_key
-    union all
-    select l.account_id
-    from line l
-    cross join lateral (select (requests[l.index]).*) r
-    where l.place = 1 and r.idempotency_key is not null
-    group by l.account_id, r.idempotency_key having count(*) > 1
-  ),
-  -- The lines of an account and unit lie end to end, each over (upto - amount, upto].
-  charge as materialized (
-    select l.*, sum(l.amount) over (partition by l.account_id, l.unit order by l.index) as upto
-    from line l
-    where l.account_id not in (select s.account_id from special s)
-  ),
-  -- The accounts' lots in draw order, end to end likewise.
-  lot as materialized (
-    select w.account_id, w.unit, w.total, l.lot_id, l.counts_as, l.granted, l.spent, l.forfeited, l.version, l.available,
-      sum(l.available) over (partition by w.account_id, w.unit order by l.place) as upto,
-      sum(l.granted - l.spent - l.forfeited) over (partition by w.account_id, w.unit) as balance,
-      row_number() over (partition by w.account_id, w.unit order by l.place) as number
-    from (select c.account_id, c.unit, sum(c.amount) as total from charge c group by c.account_id, c.unit) w
-    left join lateral (
-      select l.lot_id, l.counts_as, l.granted, l.spent, l.forfeited, l.version, credits_private.draw_place(l) as place,
-        case when credits_private.usable(l, at) then l.available else 0 end as available
-      from credits.lots l where l.account_id = w.account_id and l.unit = w.unit and l.open
-      offset 0
-    ) l on true
-  ),
-  short as materialized (
-    select l.account_id from lot l group by l.account_id, l.unit, l.total having coalesce(max(l.upto), 0) < l.total
-  ),
-  -- What each line takes of each lot that it lies over. A line of nothing is held against the first one.
-  slice as materialized (
-    select c.index, c.account_id, c.unit, c.breakdown, l.lot_id, l.granted, l.spent, l.forfeited, l.version, t.taken,
-      coalesce(l.balance, 0) - c.upto as balance_after,
-      c.last_seq + dense_rank() over (partition by c.account_id order by c.index, c.place) as seq,
-      row_number() over (partition by c.account_id, c.index, c.place order by l.upto) as ordinal,
-      sum(t.taken) filter (where l.counts_as = 'included') over (partition by c.account_id, c.index, c.place) as included,
-      sum(t.taken) filter (where l.counts_as = 'additional') over (partition by c.account_id, c.index, c.place) as additional
-    from charge c
-    join lot l on l.account_id = c.account_id and l.unit = c.unit
-      and case when c.amount > 0 then l.upto > c.upto - c.amount and c.upto > l.upto - l.available else l.number = 1 end
-    cross join lateral (
-      select greatest(0, least(c.upto, l.upto) - greatest(c.upto - c.amount, l.upto - l.available)) as taken) t
-    where c.account_id not in (select s.account_id from short s)
-  ),
-  entry as (
-    insert into credits.entries (
-      account_id, seq, unit, kind, operation, amount, included, additional, balance_after, member_id, usage, breakdown,
-      idempotency_key, occurred_at, recorded_at, metadata)
-    select s.account_id, s.seq, s.unit, 'usage', r.operation, -coalesce(s.included, 0) - coalesce(s.additional, 0),
-      -coalesce(s.included, 0), -coalesce(s.additional, 0), s.balance_after, r.member_id, coalesce(nullif(r.usage, 'null'), '{}'), s.breakdown,
-      r.idempotency_key, at, at, r.metadata
-    from slice s
-    cross join lateral (select (requests[s.index]).*) r
-    where s.ordinal = 1
-  ),
-  posting as (
-    insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
-    select s.account_id, s.seq, s.ordinal, s.lot_id, s.version + row_number() over in_lot, -s.taken, s.granted,
-      s.spent + sum(s.taken) over in_lot, s.forfeited
-    from slice s
-    where s.taken > 0
-    window in_lot as (partition by s.account_id, s.lot_id order by s.seq)
-  ),
-  drawn as (
-    update credits.lots l
-    set spent = l.spent + s.taken, version = l.version + s.postings, open = l.granted - l.spent - l.forfeited > s.taken
-    from (
-      select s.account_id, s.lot_id, sum(s.taken) as taken, count(*) as postings
-      from slice s where s.taken > 0 group by s.account_id, s.lot_id
-    ) s
-    where l.account_id = s.account_id and l.lot_id = s.lot_id
-  )
-  select array_agg((s.index, s.seq, s.unit, -coalesce(s.included, 0), -coalesce(s.additional, 0), s.balance_after,
-    s.breakdown)::credits_private.charged)
-  into result
-  from slice s
-  where s.ordinal = 1;
+  foreach purse in array purses loop
+    balance := purse.balance;
+    lots_used := 0;
+    lot_left := 0;
+    foreach line in array purse.lines loop
+      owed := line.amount;
+      included := 0;
+      additional := 0;
+      ordinal := 0;
+      while owed > 0 loop
+        if lot_left = 0 then
+          lots_used := lots_used + 1;
+          lot := purse.lots[lots_used];
+          lot_left := lot.available;
+          lot_spent := lot.spent;
+          lot_version := lot.version;
+        end if;
+        taken := least(owed, lot_left);
+        owed := owed - taken;
+        lot_left := lot_left - taken;
+        lot_spent := lot_spent + taken;
+        lot_version := lot_version + 1;
+        ordinal := ordinal + 1;
+        if lot.counts_as = 'included' then
+          included := included - taken;
+        else
+          additional := additional - taken;
+        end if;
+        postings := postings || (purse.account_id, line.seq, ordinal, lot.lot_id, lot_version, -taken, lot.granted,
+          lot_spent, lot.forfeited)::credits.postings;
+        if lot_left = 0 then
+          last_postings := last_postings || postings[cardinality(postings)];
+        end if;
+      end loop;
+      balance := balance - line.amount;
+      request := requests[line.index];
+      results := results || (line.index, 'ok', null, null, purse.account_id, line.seq, purse.unit, 'usage', request.operation,
+        included + additional, included, additional, balance, request.member_id, coalesce(nullif(request.usage, 'null'), '{}'),
+        line.breakdown, request.idempotency_key, at, at, request.metadata, null)::credits.spend_result;
+    end loop;
+    if lot_left > 0 then
+      last_postings := last_postings || postings[cardinality(postings)];
+    end if;
+  end loop;
 
-  perform credits_private.top_up_if_low(a, at)
-  from unnest(accounts) a
-  join credits.top_up_settings t on t.account_id = a.account_id and t.enabled
-  where a.account_id in (select (requests[c.index]).account_id from unnest(result) c);
-  return coalesce(result, '{}');
+  insert into credits.entries (
+    account_id, seq, unit, kind, operation, amount, included, additional, balance_after, member_id, usage, breakdown,
+    idempotency_key, occurred_at, recorded_at, metadata)
+  select r.account_id, r.seq, r.unit, r.kind, r.operation, r.amount, r.included, r.additional, r.balance_after, r.member_id, r.usage,
+    r.breakdown, r.idempotency_key, r.occurred_at, r.recorded_at, r.metadata
+  from unnest(results) r;
+  insert into credits.postings select * from unnest(postings);
+  -- A lot says what its last posting says.
+  update credits.lots l
+  set spent = p.spent, version = p.version, open = p.granted - p.spent - p.forfeited > 0
+  from unnest(last_postings) p
+  where l.account_id = p.account_id and l.lot_id = p.lot_id;
+  return results;
 end
 $$;
 
@@ -231,7 +259,8 @@ declare
   accounts credits.accounts[];
   at timestamptz;
   is_settled boolean := true;
-  charged credits_private.charged[];
+  purses credits_private.purse[];
+  charged credits.spend_result[];
   others credits.spend_result[] := '{}';
   index int;
 begin
@@ -254,24 +283,21 @@ begin
     at := credits_private.now();
   end if;
 
-  charged := credits_private.charge_together(requests, accounts, at);
+  purses := credits_private.purses(requests, accounts, at);
+  charged := credits_private.charge_together(requests, purses, at);
+  perform credits_private.top_up_if_low(a, at)
+  from unnest(accounts) a
+  join credits.top_up_settings t on t.account_id = a.account_id and t.enabled
+  where a.account_id in (select p.account_id from unnest(purses) p);
+
   foreach index in array array(
     select i from generate_subscripts(requests, 1) i
-    where i not in (select c.index from unnest(charged) c)
+    where ((requests[i]).account_id in (select p.account_id from unnest(purses) p)) is not true
     order by (requests[i]).account_id collate "C", i)
   loop
     others := others || array(select r from credits_private.try_spend(requests[index], index) r);
   end loop;
-
-  return query
-    select c.index, 'ok', null::text, null::jsonb, (requests[c.index]).account_id, c.seq, c.unit, 'usage', (requests[c.index]).operation,
-      c.included + c.additional, c.included, c.additional, c.balance_after, (requests[c.index]).member_id,
-      coalesce(nullif((requests[c.index]).usage, 'null'), '{}'), c.breakdown, (requests[c.index]).idempotency_key, at, at,
-      (requests[c.index]).metadata, null::text
-    from unnest(charged) c
-    union all
-    select * from unnest(others)
-    order by 1, 6;
+  return query select r.* from unnest(charged || others) r order by r.request_index, r.seq;
 end
 $$;
 comment on function credits.spend_many(credits.spend_request[]) is

@@ -92,9 +92,12 @@ create type credits_private.draw_place as (
 create type credits_private.asked_job as (
   rate_card text, plan text, top_ups boolean, operation text, usage jsonb, indexes int[], account_ids text[], last_seqs bigint[]);
 
--- What a request of spend_many was charged in one unit. See functions/spend_many.
-create type credits_private.charged as (
-  index int, seq bigint, unit text, included numeric, additional numeric, balance_after numeric, breakdown jsonb);
+-- A request of spend_many and its price in one unit, with its place in the log.
+create type credits_private.priced_line as (index int, seq bigint, amount numeric, breakdown jsonb);
+
+-- What an account is charged for in one unit, and what it is taken from. See functions/spend_many.
+create type credits_private.purse as (
+  account_id text, unit text, balance numeric, lines credits_private.priced_line[], lots credits.lots[]);
 
 -- What one component of an item comes to, or all of them in one unit: a fraction, as the breakdown shows it, and the lines there.
 -- scale and rounding are the unit's.

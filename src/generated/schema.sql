@@ -166,16 +166,6 @@ create type credits_private.charge as (
   lines jsonb
 );
 
-create type credits_private.charged as (
-  index integer,
-  seq bigint,
-  unit text,
-  included numeric,
-  additional numeric,
-  balance_after numeric,
-  breakdown jsonb
-);
-
 create type credits_private.draw_place as (
   draw_order smallint,
   priority integer,
@@ -238,10 +228,25 @@ create type credits_private.price as (
   breakdown jsonb
 );
 
+create type credits_private.priced_line as (
+  index integer,
+  seq bigint,
+  amount numeric,
+  breakdown jsonb
+);
+
 create type credits_private.projection as (
   account credits.accounts,
   lots credits.lots[],
   events credits_private.due_event[]
+);
+
+create type credits_private.purse as (
+  account_id text,
+  unit text,
+  balance numeric,
+  lines credits_private.priced_line[],
+  lots credits.lots[]
 );
 
 create type credits_private.slice as (
@@ -1783,8 +1788,8 @@ function credits_private.charge_meter(account credits.accounts, lots credits.lot
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.charge_meter to credits_owner;
 
-function credits_private.charge_together(requests credits.spend_request[], accounts credits.accounts[], at timestamp with time zone)
-  returns credits_private.charged[]
+function credits_private.charge_together(requests credits.spend_request[], purses credits_private.purse[], at timestamp with time zone)
+  returns credits.spend_result[]
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.charge_together to credits_owner;
 
@@ -2219,6 +2224,11 @@ function credits_private.project(account credits.accounts, until timestamp with 
   returns credits_private.projection
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.project to credits_owner;
+
+function credits_private.purses(requests credits.spend_request[], accounts credits.accounts[], at timestamp with time zone)
+  returns credits_private.purse[]
+  language plpgsql stable set enable_bitmapscan=off owner credits_engine
+grant execute on function credits_private.purses to credits_owner;
 
 function credits_private.quote(account_id text, items credits.item[])
   returns credits.quote_line[]

@@ -314,11 +314,27 @@ test('it is the same as the requests one by one', async () => {
             oneByOne.push(outcome({ ...row, request_index: index + 1 }));
         }
         expect(together.map(comparable)).toEqual(oneByOne.map(comparable));
+        expect(await movements(`of a batch ${run}`)).toEqual(
+          await movements(`of single calls ${run}`),
+        );
       },
     ),
     { numRuns: runs(25) },
   );
 }, 120_000);
+
+/** What became of the lots of both accounts. */
+const movements = async (accounts: string): Promise<Row[]> =>
+  withNumbers(
+    await shop.database.pool.query(
+      `select split_part(p.account_id, ' ', 1) as account, p.seq, p.ordinal, p.lot_id, p.version, p.amount, p.granted,
+         p.spent, p.forfeited, l.version as last_version, l.spent as spent_in_all, l.available, l.open
+       from credits.postings p join credits.lots l on l.account_id = p.account_id and l.lot_id = p.lot_id
+       where p.account_id = any ($1)
+       order by account, p.seq, p.ordinal`,
+      [['a', 'b'].map((team) => `${team} ${accounts}`)],
+    ),
+  );
 
 /** What both ways tell; whether it was a replay only the batch says. */
 function comparable(row: Row): Row {
