@@ -64,12 +64,11 @@ declare
 begin
   jobs := array(
     with account as materialized (
-      select a.account_id, a.rate_card, a.plan, coalesce(t.enabled, false) as top_ups, coalesce(e.seq, 0) as last_seq,
+      select a.account_id, a.rate_card, a.plan, a.top_ups, coalesce(e.seq, 0) as last_seq,
         a.next_due_at > at and a.additional_enabled and a.additional_period_limit is null
           and coalesce(e.occurred_at <= at, true) as is_plain
       from generate_subscripts(accounts, 1) i
       cross join lateral (select (accounts[i]).*) a
-      left join credits.top_up_settings t on t.account_id = a.account_id
       left join lateral (
         select e.seq, e.occurred_at from credits.entries e where e.account_id = a.account_id order by e.seq desc limit 1) e on true
     )
@@ -287,8 +286,7 @@ begin
   charged := credits_private.charge_together(requests, purses, at);
   perform credits_private.top_up_if_low(a, at)
   from unnest(accounts) a
-  join credits.top_up_settings t on t.account_id = a.account_id and t.enabled
-  where a.account_id in (select p.account_id from unnest(purses) p);
+  where a.top_ups and a.account_id in (select p.account_id from unnest(purses) p);
 
   foreach index in array array(
     select i from generate_subscripts(requests, 1) i
