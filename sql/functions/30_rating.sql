@@ -180,8 +180,8 @@ $$;
 -- The price of a job: one a unit, main unit first. at: the instant whose rates apply.
 -- PC404 unknown operation; PC422 bad usage, or no rate for it.
 --
--- Every spend and every keystroke of a calculator comes through here. So it asks for one row at a time, by an index that has
--- them in order, and leaves to other functions what few jobs need: to name an operator costs more than to apply it.
+-- Every spend and every keystroke of a calculator comes through here. So it reads one row for each item, its price list, and leaves
+-- to other functions what few jobs need: to name an operator costs more than to apply it.
 create or replace function credits_private.rate_items(
   rate_card text, plan text, top_ups boolean, items credits.item[], at timestamptz)
 returns credits_private.price[]
@@ -252,6 +252,26 @@ as $$
     from credits.card_multipliers m
     where m.rate_card = price_list.rate_card and m.operation = price_list.operation and m.valid_until > at
   ) m
+$$;
+
+-- Brings a card's price lists up to date. at: what has ended by then is left out.
+create or replace function credits_private.list_prices(card text, at timestamptz)
+returns void
+language sql volatile
+begin atomic
+  insert into credits_private.price_lists as l
+  select p.* from credits.operations o cross join lateral credits_private.price_list(o.rate_card, o.operation, at) p
+  where o.rate_card = card
+  on conflict (rate_card, operation) do update
+  set since = excluded.since, component_count = excluded.component_count, rates = excluded.rates, multipliers = excluded.multipliers
+  where (l.since, l.rates, l.multipliers) is distinct from (excluded.since, excluded.rates, excluded.multipliers);
+end;
+
+-- Lists that an earlier version of this file made are made anew.
+do $$
+begin
+  perform credits_private.list_prices(c.rate_card, credits_private.now()) from credits.rate_cards c;
+end
 $$;
 
 -- What an item comes to: a charge for each component, not rounded yet. PC404, PC422.

@@ -195,7 +195,7 @@ as $$
 declare
   first_lot record;
 begin
-  if account.additional_enabled and account.additional_period_limit is null and member_id is null then
+  if account.additional_enabled and account.additional_period_limit is null then
     -- Mostly the first lot has enough.
     select l.lot_id, l.counts_as, l.available into first_lot
     from credits.lots l
@@ -203,7 +203,8 @@ begin
       and credits_private.usable(l, at)
     order by credits_private.draw_place(l)
     limit 1;
-    if first_lot.available >= price.amount and price.amount > 0 then
+    if first_lot.available >= price.amount and price.amount > 0
+      and price.amount > credits_private.member_allowed(account, member_id, price.unit, at) is not true then
       return array[(first_lot.lot_id, first_lot.counts_as, price.amount, 0)::credits_private.slice];
     end if;
   end if;

@@ -481,19 +481,6 @@ $$;
 comment on function credits_private.apply_catalog() is
   'Brings the card to what was staged since begin_catalog. Returns a row a change; none when all was there already.';
 
--- Brings a card's price lists up to date. at: what has ended by then is left out.
-create or replace function credits_private.list_prices(card text, at timestamptz)
-returns void
-language sql volatile
-begin atomic
-  insert into credits_private.price_lists as l
-  select p.* from credits.operations o cross join lateral credits_private.price_list(o.rate_card, o.operation, at) p
-  where o.rate_card = card
-  on conflict (rate_card, operation) do update
-  set since = excluded.since, component_count = excluded.component_count, rates = excluded.rates, multipliers = excluded.multipliers
-  where (l.since, l.rates, l.multipliers) is distinct from (excluded.since, excluded.rates, excluded.multipliers);
-end;
-
 -- Whether a staged rate or multiplier is the one that is there: same figures, same end, and either both apply already or
 -- both begin at the same time. When one that applies began is history, and no load changes that.
 create or replace function credits_private.same_rule(staged jsonb, present jsonb, at timestamptz)
