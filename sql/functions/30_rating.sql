@@ -194,18 +194,16 @@ declare
   amount numeric;
   prices credits_private.price[];
 begin
-  if cardinality(items) > 1000 then
-    perform credits_private.fail_invalid('items', 'too_many', 'Give 1 to 1000 items; "count" multiplies one.');
+  if cardinality(items) between 1 and 1000 is not true then
+    perform credits_private.fail_invalid('items', case when cardinality(items) > 1000 then 'too_many' else 'missing' end,
+      'Give 1 to 1000 items; "count" multiplies one.');
   end if;
-  foreach item in array coalesce(items, '{}') loop
+  foreach item in array items loop
     if jsonb_typeof(item.usage) is distinct from 'object' then
       item.usage := credits_private.no_usage(item);
     end if;
     charges := charges || credits_private.rate_item(rate_card, plan, top_ups, item, at);
   end loop;
-  if not found then
-    perform credits_private.fail_invalid('items', 'missing', 'Give 1 to 1000 items; "count" multiplies one.');
-  end if;
 
   if cardinality(charges) is distinct from 1 then
     charges := credits_private.summed(rate_card, charges);
@@ -282,7 +280,7 @@ language plpgsql stable
 as $$
 declare
   list credits_private.price_lists;
-  facts jsonb := item.usage || jsonb_build_object('plan', plan, 'top_ups', top_ups);
+  facts jsonb := credits_private.trusted_usage(item.usage, plan, top_ups);
   rate credits_private.listed_rate;
   multiplier credits_private.listed_multiplier;
   last_group text;

@@ -389,8 +389,7 @@ begin
   item := (meter.operation,
     meter.usage || jsonb_build_object(meter.measure, (credits_private.close_day(meter, at)).quantity))::credits.item;
   begin
-    price := (credits_private.rate_items(account.rate_card, account.plan,
-      account.top_ups, array[item], at))[1];
+    price := (credits_private.rate_items(account.rate_card, account.plan, account.top_ups, array[item], at))[1];
   exception when sqlstate 'PC404' or sqlstate 'PC422' then
     price := (meter.unit, 0, jsonb_build_array(jsonb_build_object('component', 'no_rate', 'amount', 0)))::credits_private.price;
   end;

@@ -32,7 +32,7 @@ $$;
 -- last_seq and balance: the account's last entry, and the balance of the unit, for callers that have read them.
 create or replace function credits_private.post(
   account_id text, unit text, kind text, at timestamptz, slices credits_private.slice[],
-  new_lots credits.lots[] default null, operation text default null, usage jsonb default null, breakdown jsonb default null,
+  new_lots credits.lots[] default '{}', operation text default null, usage jsonb default null, breakdown jsonb default null,
   member_id text default null, idempotency_key text default null, metadata jsonb default null,
   refunds_seq bigint default null, hold_id bigint default null, purchase_id bigint default null, reason text default null,
   last_seq bigint default null, balance numeric default null)
@@ -67,15 +67,13 @@ begin
       additional := additional - slice.spent - slice.forfeited;
     end if;
   end loop;
-  if new_lots is not null then
-    foreach lot in array new_lots loop
-      if lot.counts_as = 'included' then
-        included := included + lot.granted;
-      else
-        additional := additional + lot.granted;
-      end if;
-    end loop;
-  end if;
+  foreach lot in array new_lots loop
+    if lot.counts_as = 'included' then
+      included := included + lot.granted;
+    else
+      additional := additional + lot.granted;
+    end if;
+  end loop;
 
   entry := (account_id, last_seq + 1, unit, kind, operation, included + additional, included, additional,
     balance + included + additional, member_id, usage, breakdown, idempotency_key, refunds_seq, hold_id, purchase_id, reason,
@@ -100,19 +98,17 @@ begin
       figures.granted, figures.spent, figures.forfeited);
   end loop;
 
-  if new_lots is not null then
-    foreach lot in array new_lots loop
-      ordinal := ordinal + 1;
-      select coalesce(max(l.lot_id), 0) + 1 into lot.lot_id from credits.lots l where l.account_id = lot.account_id;
-      insert into credits.lots (
-        account_id, lot_id, unit, bucket, draw_order, counts_as, priority, granted, starts_at, expires_at, source, plan, reason,
-        purchase_id, price, currency)
-      values (lot.account_id, lot.lot_id, lot.unit, lot.bucket, lot.draw_order, lot.counts_as, lot.priority, lot.granted,
-        lot.starts_at, lot.expires_at, lot.source, lot.plan, lot.reason, lot.purchase_id, lot.price, lot.currency);
-      insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
-      values (lot.account_id, entry.seq, ordinal, lot.lot_id, 1, lot.granted, lot.granted, 0, 0);
-    end loop;
-  end if;
+  foreach lot in array new_lots loop
+    ordinal := ordinal + 1;
+    select coalesce(max(l.lot_id), 0) + 1 into lot.lot_id from credits.lots l where l.account_id = lot.account_id;
+    insert into credits.lots (
+      account_id, lot_id, unit, bucket, draw_order, counts_as, priority, granted, starts_at, expires_at, source, plan, reason,
+      purchase_id, price, currency)
+    values (lot.account_id, lot.lot_id, lot.unit, lot.bucket, lot.draw_order, lot.counts_as, lot.priority, lot.granted,
+      lot.starts_at, lot.expires_at, lot.source, lot.plan, lot.reason, lot.purchase_id, lot.price, lot.currency);
+    insert into credits.postings (account_id, seq, ordinal, lot_id, version, amount, granted, spent, forfeited)
+    values (lot.account_id, entry.seq, ordinal, lot.lot_id, 1, lot.granted, lot.granted, 0, 0);
+  end loop;
   return entry;
 end
 $$;

@@ -125,9 +125,8 @@ begin
   select coalesce(array_agg(u.account_id), '{}') into settled from updated u;
 
   perform credits_private.top_up_if_low(a, at)
-  from credits.top_up_settings t
-  join credits.accounts a on a.account_id = t.account_id
-  where t.account_id = any (settled) and t.enabled;
+  from credits.accounts a
+  where a.account_id = any (settled) and a.top_ups;
   return settled;
 end
 $$;

@@ -86,12 +86,11 @@ end
 $$;
 
 -- That a hold or a purchase has a key, for spends to know that there are keys outside the log. Called under the account's lock.
-create or replace function credits_private.note_key(account_id text, idempotency_key text)
+create or replace function credits_private.note_key(account_id text)
 returns void
 language sql volatile
 begin atomic
-  update credits.accounts a set has_other_keys = true
-  where a.account_id = note_key.account_id and note_key.idempotency_key is not null and not a.has_other_keys;
+  update credits.accounts a set has_other_keys = true where a.account_id = note_key.account_id and not a.has_other_keys;
 end;
 
 -- Raises what stands between an account and a price. PC402, PC403.
@@ -194,6 +193,7 @@ language plpgsql stable
 as $$
 declare
   first_lot record;
+  slices credits_private.slice[];
 begin
   if account.additional_enabled and account.additional_period_limit is null then
     -- Mostly the first lot has enough.
@@ -208,21 +208,9 @@ begin
       return array[(first_lot.lot_id, first_lot.counts_as, price.amount, 0)::credits_private.slice];
     end if;
   end if;
-  return credits_private.draw_within_limits(account, price, member_id, at);
-end
-$$;
-
--- The same, whatever it takes.
-create or replace function credits_private.draw_within_limits(
-  account credits.accounts, price credits_private.price, member_id text, at timestamptz)
-returns credits_private.slice[]
-language plpgsql stable
-as $$
-declare
-  slices credits_private.slice[] := credits_private.draw(
+  slices := credits_private.draw(
     array(select l from credits.lots l where l.account_id = account.account_id and l.unit = price.unit and l.open),
     price.unit, price.amount, at, credits_private.additional_allowed(account, price.unit, at));
-begin
   if price.amount > least(
     (select coalesce(sum(s.spent), 0) from unnest(slices) s), credits_private.member_allowed(account, member_id, price.unit, at)) then
     perform credits_private.refuse(

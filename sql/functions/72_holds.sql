@@ -67,7 +67,9 @@ begin
 
   update credits.accounts a set next_due_at = hold_ends_at
   where a.account_id = hold.account_id and a.next_due_at > hold_ends_at;
-  perform credits_private.note_key(account_id, idempotency_key);
+  if idempotency_key is not null then
+    perform credits_private.note_key(account_id);
+  end if;
   perform credits_private.top_up_if_low(account, at);
   return query select h.* from credits.holds h where h.account_id = hold.account_id and h.hold_id = new_hold_id order by h.unit;
 end

@@ -50,7 +50,9 @@ begin
   purchase.declines := 0;
   -- Under the lock nobody has it, unless the caller's snapshot is older than the lock: a serialization failure, as in post().
   insert into credits.purchases select purchase.* on conflict on constraint purchases_pkey do nothing;
-  perform credits_private.note_key(purchase.account_id, purchase.idempotency_key);
+  if purchase.idempotency_key is not null then
+    perform credits_private.note_key(purchase.account_id);
+  end if;
   return purchase;
 end
 $$;

@@ -1934,11 +1934,6 @@ function credits_private.draw_price(account credits.accounts, price credits_priv
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.draw_price to credits_owner;
 
-function credits_private.draw_within_limits(account credits.accounts, price credits_private.price, member_id text, at timestamp with time zone)
-  returns credits_private.slice[]
-  language plpgsql stable owner credits_engine
-grant execute on function credits_private.draw_within_limits to credits_owner;
-
 function credits_private.drawn_in_period(account credits.accounts, at timestamp with time zone, OUT additional numeric, OUT by_member numeric, member_id text DEFAULT NULL::text)
   returns record
   language plpgsql stable owner credits_engine
@@ -2169,7 +2164,7 @@ function credits_private.no_usage(item credits.item)
   language plpgsql immutable owner credits_engine
 grant execute on function credits_private.no_usage to credits_owner;
 
-function credits_private.note_key(account_id text, idempotency_key text)
+function credits_private.note_key(account_id text)
   returns void
   language sql volatile owner credits_engine
 grant execute on function credits_private.note_key to credits_owner;
@@ -2195,7 +2190,7 @@ function credits_private.period_containing(plan credits.plans, anchor timestamp 
   language plpgsql stable owner credits_engine
 grant execute on function credits_private.period_containing to credits_owner;
 
-function credits_private.post(account_id text, unit text, kind text, at timestamp with time zone, slices credits_private.slice[], new_lots credits.lots[] DEFAULT NULL::credits.lots[], operation text DEFAULT NULL::text, usage jsonb DEFAULT NULL::jsonb, breakdown jsonb DEFAULT NULL::jsonb, member_id text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, metadata jsonb DEFAULT NULL::jsonb, refunds_seq bigint DEFAULT NULL::bigint, hold_id bigint DEFAULT NULL::bigint, purchase_id bigint DEFAULT NULL::bigint, reason text DEFAULT NULL::text, last_seq bigint DEFAULT NULL::bigint, balance numeric DEFAULT NULL::numeric)
+function credits_private.post(account_id text, unit text, kind text, at timestamp with time zone, slices credits_private.slice[], new_lots credits.lots[] DEFAULT '{}'::credits.lots[], operation text DEFAULT NULL::text, usage jsonb DEFAULT NULL::jsonb, breakdown jsonb DEFAULT NULL::jsonb, member_id text DEFAULT NULL::text, idempotency_key text DEFAULT NULL::text, metadata jsonb DEFAULT NULL::jsonb, refunds_seq bigint DEFAULT NULL::bigint, hold_id bigint DEFAULT NULL::bigint, purchase_id bigint DEFAULT NULL::bigint, reason text DEFAULT NULL::text, last_seq bigint DEFAULT NULL::bigint, balance numeric DEFAULT NULL::numeric)
   returns credits.entries
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.post to credits_owner;
