@@ -123,23 +123,38 @@ begin
 end
 $$;
 
--- An account that its writer has locked, settled until "at": what has fallen due is written down.
+-- Settles an account that its writer has locked, whatever has fallen due: what project() lists is written down.
+create or replace function credits_private.settle_event_by_event(account credits.accounts, at timestamptz)
+returns credits.accounts
+language plpgsql volatile
+as $$
+declare
+  events credits_private.due_event[] := (credits_private.project(account, at)).events;
+begin
+  account := credits_private.write_down(account.account_id, events);
+  -- next_due_at may be too early: what it announced has been spent by then.
+  if cardinality(events) > 0 then
+    perform credits_private.top_up_if_low(account, at);
+  end if;
+  return account;
+end
+$$;
+
+-- An account that its writer has locked, settled until "at". Mostly a period has ended and that is all, the plain case.
 create or replace function credits_private.settled(account credits.accounts, at timestamptz)
 returns credits.accounts
 language plpgsql volatile
 as $$
 declare
-  events credits_private.due_event[];
+  plain credits.accounts[];
 begin
-  if account.next_due_at <= at then
-    events := (credits_private.project(account, at)).events;
-    account := credits_private.write_down(account.account_id, events);
-    -- next_due_at may be too early: what it announced has been spent by then.
-    if cardinality(events) > 0 then
-      perform credits_private.top_up_if_low(account, at);
-    end if;
+  if account.next_due_at > at then
+    return account;
   end if;
-  return account;
+  if account.period_end <= at then
+    plain := credits_private.settle_together(array[account], at);
+  end if;
+  return coalesce(plain[1], credits_private.settle_event_by_event(account, at));
 end
 $$;
 

@@ -2280,14 +2280,19 @@ function credits_private.settle_all(accounts credits.accounts[], at timestamp wi
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.settle_all to credits_owner;
 
+function credits_private.settle_event_by_event(account credits.accounts, at timestamp with time zone)
+  returns credits.accounts
+  language plpgsql volatile owner credits_engine
+grant execute on function credits_private.settle_event_by_event to credits_owner;
+
 function credits_private.settle_others(accounts credits.accounts[], at timestamp with time zone)
   returns integer
   language plpgsql volatile owner credits_engine
 grant execute on function credits_private.settle_others to credits_owner;
 
 function credits_private.settle_together(accounts credits.accounts[], at timestamp with time zone)
-  returns text[]
-  language plpgsql volatile owner credits_engine
+  returns credits.accounts[]
+  language plpgsql volatile set random_page_cost=0.1 owner credits_engine
 grant execute on function credits_private.settle_together to credits_owner;
 
 function credits_private.settled(account credits.accounts, at timestamp with time zone)

@@ -116,7 +116,7 @@ async function live({
   }
   await later(days[0]);
   if (moved) await query(`update credits.plans set time_zone = 'Asia/Kathmandu'`);
-  await oneByOne();
+  await eventByEvent();
   for (const [index, { events }] of accounts.entries()) {
     for (const event of events) await happens(`team-${index}`, event);
   }
@@ -127,14 +127,14 @@ async function live({
   );
 }
 
-const oneByOne = () =>
+const eventByEvent = () =>
   query(`
     do $$
     declare
       account credits.accounts;
     begin
       for account in select * from credits.accounts where next_due_at <= credits_private.now() loop
-        perform credits_private.settled(account, credits_private.now());
+        perform credits_private.settle_event_by_event(account, credits_private.now());
       end loop;
     end
     $$`);
@@ -188,7 +188,7 @@ describe('accounts that are settled together', () => {
             await query('select from credits.accounts where next_due_at <= credits_private.now()')
           ).length;
           settledTogether += (await plain()).length;
-          expect(await left(together)).toEqual(await left(oneByOne));
+          expect(await left(together)).toEqual(await left(eventByEvent));
         } finally {
           await query(
             'reset credits.now; truncate credits.accounts, credits.entries, credits.postings cascade',
@@ -265,11 +265,11 @@ describe('accounts that are settled together', () => {
       }
       await query(`set credits.now = '2026-02-02T10:00Z'`);
       expect(await plain()).toEqual(PLAIN);
-      expect(await left(together)).toEqual(await left(oneByOne));
+      expect(await left(together)).toEqual(await left(eventByEvent));
 
       await query(`set credits.now = '2026-03-02T10:00Z'`);
       expect(await plain()).toEqual([]);
-      expect(await left(together)).toEqual(await left(oneByOne));
+      expect(await left(together)).toEqual(await left(eventByEvent));
     });
 
     test('not where the catalog has moved the boundaries', async () => {
@@ -277,7 +277,7 @@ describe('accounts that are settled together', () => {
       await query(`update credits.plans set time_zone = 'Asia/Kathmandu'`);
       await query(`set credits.now = '2026-02-02T10:00Z'`);
       expect(await plain()).toEqual([]);
-      expect(await left(together)).toEqual(await left(oneByOne));
+      expect(await left(together)).toEqual(await left(eventByEvent));
     });
   });
 });
