@@ -1,8 +1,8 @@
 -- Periods, and what falls due by itself.
 --
 -- project() is the one definition of that: given an account as it stands, it lists what falls due until an instant,
--- boundary by boundary, and says how the account and its lots stand then. settle() writes it down; balances, quotes and
--- forecasts only look. So the worker's sweep, the settlement before a spend and a forecast cannot disagree.
+-- boundary by boundary, and says how the account and its lots stand then. settled() has it written down; balances, quotes
+-- and forecasts only look. So the worker's sweep, the settlement before a spend and a forecast cannot disagree.
 
 -- The start of period n: anchor + n periods on the plan's own clock, never "the previous end + 1", so that what is
 -- anchored on January 31st ends on February 28th and then on March 31st. The anchor itself is kept as it is: in the hour

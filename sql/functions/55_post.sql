@@ -1,4 +1,5 @@
--- The one writer of entries, postings and lots. Every change of a balance comes through post(), under the account's lock.
+-- The writer of entries, postings and lots. A change of a balance comes through post(), under the account's lock; but for the plain
+-- cases that are written as sets, by charge_together() and settle_together(), to the same effect.
 
 -- A lot as it is to be written. lot_id is given by post().
 create or replace function credits_private.new_lot(

@@ -57,7 +57,7 @@ begin
       when 'take_back' then
         perform credits_private.take_back_returned(account_id, event);
       when 'top_up' then
-        -- settled() looks; whether it is still to be put off shows then.
+        -- settle_event_by_event() looks; whether it is still to be put off shows then.
         update credits.top_up_settings t set look_again_at = null where t.account_id = write_down.account_id;
       when 'expiry' then
         perform credits_private.post(account_id, event.unit, 'expiry', event.at,
@@ -145,16 +145,15 @@ create or replace function credits_private.settled(account credits.accounts, at 
 returns credits.accounts
 language plpgsql volatile
 as $$
-declare
-  plain credits.accounts[];
 begin
   if account.next_due_at > at then
     return account;
   end if;
-  if account.period_end <= at then
-    plain := credits_private.settle_together(array[account], at);
+  if account.period_end <= at and credits_private.settle_together(array[account], at) <> '{}' then
+    select a.* into account from credits.accounts a where a.account_id = account.account_id;
+    return account;
   end if;
-  return coalesce(plain[1], credits_private.settle_event_by_event(account, at));
+  return credits_private.settle_event_by_event(account, at);
 end
 $$;
 

@@ -2,10 +2,10 @@
 -- carried whole, and the allowance refills. project() defines what falls due, and write_down() writes the same rows.
 
 -- Those of the accounts of which nothing is due but the end of one period, and nothing needs a second look: when that is, and the
--- end of the next one. It is a function so that the planner expects many, and does not compare each with each.
+-- end of the next one. With "offset 0" what an account has is looked up by its index, however little there is in the table.
 create or replace function credits_private.after_plain_boundary(accounts credits.accounts[], at timestamptz)
 returns table (account_id text, plan text, anchor timestamptz, period_index int, period_start timestamptz, period_end timestamptz)
-language plpgsql stable rows 50
+language plpgsql stable rows 1
 as $$
 #variable_conflict use_column
 begin
@@ -17,58 +17,74 @@ begin
       and credits_private.boundary(p, a.anchor, a.period_index + 1) = a.period_end
       and a.pending_plan is null and not a.cancels_at_period_end
       and a.plan not in (select r.plan from credits.plan_allowances r where r.rollover = 'capped')
-      and not exists (select from credits.holds h where h.account_id = a.account_id and h.status = 'open')
-      and not exists (select from credits.meters m where m.account_id = a.account_id)
-      and not exists (select from credits.top_up_settings t where t.account_id = a.account_id and t.look_again_at is not null)
+      and not exists (select from credits.holds h where h.account_id = a.account_id and h.status = 'open' offset 0)
+      and not exists (select from credits.meters m where m.account_id = a.account_id offset 0)
+      and not exists (select from credits.top_up_settings t where t.account_id = a.account_id and t.look_again_at is not null offset 0)
       and not exists (
         select from credits.lots l
-        where l.account_id = a.account_id and l.open and l.expires_at <= at and l.expires_at <> a.period_end);
+        where l.account_id = a.account_id and l.open and l.expires_at <= at and l.expires_at <> a.period_end offset 0);
 end
 $$;
 
--- Settles those of the accounts that are locked for which that is all, and returns them as they are then; leaves the others alone.
+-- Settles those of the accounts that are locked for which that is all, and returns their ids; leaves the others alone. A caller whose
+-- snapshot is older than the lock is left all of them: post() tells it to try again.
+--
+-- For one account as for hundreds, tables are asked by key: so no line is joined with another, and the planner is kept from reading
+-- whole what is short on the day that it plans.
 create or replace function credits_private.settle_together(accounts credits.accounts[], at timestamptz)
-returns credits.accounts[]
+returns text[]
 language plpgsql volatile
--- What an account has is asked for by its id, be it one account or hundreds. Were pages thought dear, a table that is short would be
--- read whole, and once planned, for as long as the session lasts.
-set random_page_cost = 0.1
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_bitmapscan = off
 as $$
 declare
-  settled credits.accounts[];
+  settled text[];
 begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    return '{}';
+  end if;
+
   with account as materialized (
     select a.*,
       coalesce((select max(e.seq) from credits.entries e where e.account_id = a.account_id), 0) as last_seq,
       coalesce((select max(l.lot_id) from credits.lots l where l.account_id = a.account_id), 0) as last_lot_id
     from credits_private.after_plain_boundary(accounts, at) a
   ),
-  -- A line for each open lot and each refill, in the order of project(): lots that expire at the boundary, lots that are reset or
-  -- carried, refills. "change" is what it does to the balance; version, spent and forfeited are the lot's after that.
+  -- A line for each open lot, each refill and each account, in the order of project(): lots that expire at the boundary (1), lots
+  -- that are reset or carried (2), refills (3), the next period (4). "change" is what it does to the balance; version, spent and
+  -- forfeited are the lot's after that. What does not change falls due when it expires.
   line as materialized (
-    select l.account_id, l.at, l.unit, l.counts_as, l.step, l.version, l.granted, l.spent, l.forfeited, l.expires_at, l.change,
+    select l.account_id, l.plan, l.at, l.unit, l.counts_as, l.step, l.version, l.granted, l.spent, l.forfeited, l.expires_at, l.change,
       l.last_seq + count(*) filter (where l.change <> 0) over in_log as seq,
       coalesce(l.lot_id, l.last_lot_id + count(*) filter (where l.step = 3) over in_log) as lot_id,
-      sum(l.remaining) over in_unit + sum(l.change) over (in_unit order by l.step, l.lot_id) as balance_after
+      sum(l.remaining) over in_unit + sum(l.change) over (in_unit order by l.step, l.lot_id) as balance_after,
+      min(l.expires_at) filter (where l.change = 0) over in_log as next_due_at
     from (
-      select a.account_id, a.period_start as at, a.last_seq, a.last_lot_id,
+      select a.account_id, a.plan, a.period_start as at, a.last_seq, a.last_lot_id,
         case when l.expires_at = a.period_start then 1 else 2 end as step, l.lot_id, l.unit, l.counts_as,
         l.granted, l.spent, l.granted - l.spent as forfeited, l.version + 1 as version, l.expires_at,
         l.granted - l.spent - l.forfeited as remaining,
-        case when l.expires_at = a.period_start or r.unit is not null then l.spent + l.forfeited - l.granted else 0 end as change
+        case when l.expires_at = a.period_start or (l.counts_as = 'included' and exists (
+            select from credits.plan_allowances r where r.plan = a.plan and r.unit = l.unit and r.rollover = 'none'))
+          then l.spent + l.forfeited - l.granted else 0 end as change
       from account a
       join credits.lots l on l.account_id = a.account_id and l.open
-      left join credits.plan_allowances r
-        on r.plan = a.plan and r.unit = l.unit and r.rollover = 'none' and l.counts_as = 'included'
       union all
-      select a.account_id, a.period_start, a.last_seq, a.last_lot_id, 3, null, r.unit, b.counts_as, r.amount, 0, 0, 1,
+      select a.account_id, a.plan, a.period_start, a.last_seq, a.last_lot_id, 3, null, r.unit,
+        (select b.counts_as from credits.buckets b where b.bucket = 'included'), r.amount, 0, 0, 1,
         case r.rollover when 'none' then a.period_end
           else credits_private.end_of_life(p, a.anchor, a.period_end, r.lives_periods) end,
         0, r.amount
       from account a
       join credits.plans p on p.plan = a.plan
       join credits.plan_allowances r on r.plan = a.plan and r.amount > 0
-      join credits.buckets b on b.bucket = 'included'
+      union all
+      select a.account_id, a.plan, a.period_start, a.last_seq, a.last_lot_id, 4, null, null, null, null, null, null, null,
+        a.period_end, 0, 0
+      from account a
     ) l
     window in_unit as (partition by l.account_id, l.unit),
       in_log as (partition by l.account_id order by l.step, case when l.step > 1 then l.unit end, l.lot_id)
@@ -89,11 +105,9 @@ begin
   refilled as (
     insert into credits.lots (
       account_id, lot_id, unit, bucket, draw_order, counts_as, granted, starts_at, expires_at, source, plan)
-    select l.account_id, l.lot_id, l.unit, b.bucket, b.draw_order, b.counts_as, l.granted, l.at, l.expires_at, 'refill', a.plan
-    from line l
-    join account a on a.account_id = l.account_id
-    join credits.buckets b on b.bucket = 'included'
-    where l.step = 3
+    select l.account_id, l.lot_id, l.unit, 'included', (select b.draw_order from credits.buckets b where b.bucket = 'included'),
+      l.counts_as, l.granted, l.at, l.expires_at, 'refill', l.plan
+    from line l where l.step = 3
   ),
   ended as (
     update credits.lots o
@@ -111,18 +125,16 @@ begin
   ),
   updated as (
     update credits.accounts o
-    set period_index = a.period_index, period_start = a.period_start, period_end = a.period_end,
-      next_due_at = least(a.period_end, n.expires_at)
-    from account a
-    left join (
-      select l.account_id, min(l.expires_at) as expires_at from line l where l.change = 0 group by l.account_id
-    ) n on n.account_id = a.account_id
-    where o.account_id = a.account_id
-    returning o as account
+    set period_index = o.period_index + 1, period_start = l.at, period_end = l.expires_at, next_due_at = l.next_due_at
+    from line l
+    where o.account_id = l.account_id and l.step = 4
+    returning o.account_id
   )
-  select coalesce(array_agg(u.account), '{}') into settled from updated u;
+  select coalesce(array_agg(u.account_id), '{}') into settled from updated u;
 
-  perform credits_private.top_up_if_low(a, at) from unnest(settled) a where a.top_ups;
+  perform credits_private.top_up_if_low(a, at)
+  from credits.accounts a
+  where a.account_id = any (settled) and a.top_ups;
   return settled;
 end
 $$;

@@ -25,17 +25,17 @@ returns int
 language plpgsql volatile
 as $$
 declare
-  settled credits.accounts[] := credits_private.settle_together(accounts, at);
+  settled text[] := credits_private.settle_together(accounts, at);
 begin
   perform credits_private.settle_event_by_event(a, at) from unnest(accounts) a
-  where a.account_id not in (select s.account_id from unnest(settled) s);
+  where a.account_id not in (select unnest(settled));
   perform credits_private.tell_watchers(a) from unnest(accounts) a where a.watched_until is not null;
   return cardinality(accounts);
 end
 $$;
 
 -- The same, where one cannot be settled: it must not hold up the others. It is found by halves, and put off for an hour, or as many
--- of them as fill a batch would be all that the sweep ever sees.
+-- of them as fill a batch would be all that the sweep ever sees. A stale snapshot says nothing of an account: the caller tries again.
 create or replace function credits_private.settle_others(accounts credits.accounts[], at timestamptz)
 returns int
 language plpgsql volatile
@@ -44,7 +44,9 @@ declare
   count int := cardinality(accounts);
 begin
   return credits_private.settle_all(accounts, at);
-exception when others then
+exception when serialization_failure then
+  raise;
+when others then
   if count = 1 then
     raise warning 'Account % cannot be settled: %', accounts[1].account_id, sqlerrm;
     update credits.accounts a set sweep_again_at = at + interval '1 hour' where a.account_id = accounts[1].account_id;
@@ -70,7 +72,9 @@ begin
   -- an index scan never takes its entry for dead: each batch would walk past all that were settled before it.
   begin
     return credits_private.settle_all(credits_private.lock_due(batch, at), at);
-  exception when others then
+  exception when serialization_failure then
+    raise;
+  when others then
     return credits_private.settle_others(credits_private.lock_due(batch, at), at);
   end;
 end

@@ -282,7 +282,12 @@ begin
     at := credits_private.now();
   end if;
 
-  purses := credits_private.purses(requests, accounts, at);
+  if current_setting('transaction_isolation') = 'read committed' then
+    purses := credits_private.purses(requests, accounts, at);
+  else
+    -- Where a snapshot may be older than the locks, post() tells the caller to try again.
+    purses := '{}';
+  end if;
   charged := credits_private.charge_together(requests, purses, at);
   perform credits_private.top_up_if_low(a, at)
   from unnest(accounts) a

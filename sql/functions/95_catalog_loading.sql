@@ -343,6 +343,7 @@ declare
   at timestamptz;
   -- The first rates of a card have always held; later ones hold from now.
   since timestamptz;
+  accounts credits.accounts[];
 begin
   -- One load at a time, and the time is read after the lock: a load never begins its rates before the one that it follows.
   perform pg_advisory_xact_lock(hashtextextended('credits.catalog', 0));
@@ -429,17 +430,20 @@ begin
   return query select * from credits_private.merge_catalog_table(
     'catalog_plan_prices', 'plan_prices', array['plan', 'billing_interval', 'currency'],
     't.plan in (select plan from pg_temp.catalog_plans)', 'delete', at);
-  -- Refills that are due already are at the old allowances.
-  perform credits_private.settled(a, at)
-  from credits.accounts a
-  where a.rate_card = card and a.next_due_at <= at
-    and exists (
-      (select p.plan, p.unit, to_jsonb(p) - 'source' from credits.plan_allowances p where p.plan = a.plan
-        except select s.plan, s.unit, to_jsonb(s) - 'source' from pg_temp.catalog_allowances s)
-      union all
-      (select s.plan, s.unit, to_jsonb(s) - 'source' from pg_temp.catalog_allowances s where s.plan = a.plan
-        except select p.plan, p.unit, to_jsonb(p) - 'source' from credits.plan_allowances p))
-  for no key update;
+  -- Refills that are due already are at the old allowances. All accounts are locked before the first is settled: what a statement
+  -- that locks reads besides is older than its locks.
+  accounts := array(
+    select a from credits.accounts a
+    where a.rate_card = card and a.next_due_at <= at
+      and exists (
+        (select p.plan, p.unit, to_jsonb(p) - 'source' from credits.plan_allowances p where p.plan = a.plan
+          except select s.plan, s.unit, to_jsonb(s) - 'source' from pg_temp.catalog_allowances s)
+        union all
+        (select s.plan, s.unit, to_jsonb(s) - 'source' from pg_temp.catalog_allowances s where s.plan = a.plan
+          except select p.plan, p.unit, to_jsonb(p) - 'source' from credits.plan_allowances p))
+    order by a.account_id
+    for no key update);
+  perform credits_private.settle_all(accounts, at);
   return query select * from credits_private.merge_catalog_table(
     'catalog_allowances', 'plan_allowances', array['plan', 'unit'],
     't.plan in (select plan from pg_temp.catalog_plans)', 'delete', at);

@@ -2291,8 +2291,8 @@ function credits_private.settle_others(accounts credits.accounts[], at timestamp
 grant execute on function credits_private.settle_others to credits_owner;
 
 function credits_private.settle_together(accounts credits.accounts[], at timestamp with time zone)
-  returns credits.accounts[]
-  language plpgsql volatile set random_page_cost=0.1 owner credits_engine
+  returns text[]
+  language plpgsql volatile set plan_cache_mode=force_generic_plan set enable_seqscan=off set enable_hashjoin=off set enable_mergejoin=off set enable_bitmapscan=off owner credits_engine
 grant execute on function credits_private.settle_together to credits_owner;
 
 function credits_private.settled(account credits.accounts, at timestamp with time zone)

@@ -445,6 +445,70 @@ describe.each(['repeatable read', 'serializable'])('a caller in %s', (isolation)
     await first.query('commit');
   });
 
+  test.each([image, edit])('and so it does with spend_many: %o', async (job) => {
+    await opened(100);
+    await first.query(`begin isolation level ${isolation}`);
+    await first.query('select from credits.accounts');
+    await call(second, 'spend', { account_id: team, ...job });
+    const requests = [job, job].map((job) => ({ account_id: team, ...job }));
+    expect(await sqlError(call(first, 'spend_many', { requests }))).toEqual({ code: '40001' });
+    await first.query('rollback');
+    await first.query(`begin isolation level ${isolation}`);
+    expect(await call(first, 'spend_many', { requests })).toMatchObject([
+      { status: 'ok', seq: 3 },
+      { status: 'ok', seq: 4 },
+    ]);
+    await first.query('commit');
+  });
+
+  test.each(['atelier_pro', 'atelier_saver'])(
+    'and where a period has ended since: %s',
+    async (plan) => {
+      const request = { account_id: team, ...image };
+      await call(database.pool, 'open_account', { account_id: team, plan });
+      await call(database.pool, 'grant', { account_id: team, amount: 50 });
+      const { period_end } = (
+        await database.query('select * from credits.accounts where account_id = $1', [team])
+      )[0];
+      for (const [comes, between] of [
+        ['spend', request],
+        ['spend', { ...request, ...edit }],
+        ['grant', { account_id: team, amount: 1 }],
+      ] as const) {
+        for (const [name, args] of [
+          ['spend', request],
+          ['spend', { ...request, ...edit }],
+          ['spend_many', { requests: [request] }],
+          ['grant', { account_id: team, amount: 1 }],
+          ['authorize', request],
+          ['subscribe', { account_id: team, plan: 'atelier_studio' }],
+          ['settle_due', {}],
+        ] as const) {
+          const before = `${comes} comes between, then ${name}`;
+          await database.setNow(NOON);
+          await first.query(`begin isolation level ${isolation}`);
+          await first.query('select from credits.accounts');
+          await second.query('begin');
+          await call(second, comes, between);
+          await second.query('commit');
+          await database.setNow(period_end);
+          expect(await sqlError(call(first, name, args)), before).toEqual({ code: '40001' });
+          await first.query('rollback');
+          // Tried again, it succeeds; and is undone, for the next.
+          await first.query(`begin isolation level ${isolation}`);
+          expect(await call(first, name, args), before).toHaveLength(1);
+          expect(await call(first, 'verify', { account_id: team }), before).toEqual([]);
+          await first.query('rollback');
+        }
+      }
+      expect(
+        await database.query('select sweep_again_at from credits.accounts where account_id = $1', [
+          team,
+        ]),
+      ).toEqual([{ sweep_again_at: null }]);
+    },
+  );
+
   test('and where it waited for another', async () => {
     await opened(100);
     await first.query('begin');

@@ -614,6 +614,54 @@ describe('a catalog is refused', () => {
   });
 });
 
+describe('a load while somebody writes to accounts whose period has ended', () => {
+  const sections = (plan: string, amount: number): Sections => ({
+    rates: `('{}', 1)`,
+    plans: `(plan, name, cadence, anchored_to) values ('${plan}', 'Plan', 'day', 'calendar')`,
+    allowances: `(plan, amount, rollover) values ('${plan}', ${amount}, 'all')`,
+  });
+  const logs = (accounts: string[]) =>
+    database.query(
+      `select account_id, array_agg(kind || ' ' || trim_scale(amount) order by seq) as log
+       from credits.entries where account_id = any ($1) group by account_id order by account_id`,
+      [accounts],
+    );
+
+  test.each([
+    ['commit', '-1'],
+    ['rollback', null],
+  ])('waits for its %s, and refills nobody twice', async (end, spent) => {
+    const { card, load } = newCard();
+    const plan = `daily_${card}`;
+    await load(sections(plan, 200));
+    await database.setNow('2026-01-01T10:00Z');
+    const [locked, free] = [`${card} a`, `${card} b`];
+    for (const account of [locked, free]) {
+      await database.query('select credits.open_account($1, $2, null, $3)', [account, plan, card]);
+    }
+    await database.setNow('2026-01-02T10:00Z');
+    const [writer, loader] = [await database.pool.connect(), await database.pool.connect()];
+    try {
+      await writer.query('begin');
+      await writer.query(`select credits.spend($1, 'job')`, [locked]);
+      const pid = await backendPid(loader);
+      const loaded = loader.query(catalogText(card, sections(plan, 300)));
+      await untilBlocked(database.pool, pid);
+      await database.query(`select credits.spend($1, 'job')`, [free]);
+      await writer.query(end);
+      await loaded;
+    } finally {
+      writer.release();
+      loader.release();
+    }
+    const spends = spent === null ? [] : [`usage ${spent}`];
+    expect(await logs([locked, free])).toEqual([
+      { account_id: locked, log: ['refill 200', 'refill 200', ...spends] },
+      { account_id: free, log: ['refill 200', 'refill 200', 'usage -1'] },
+    ]);
+  });
+});
+
 describe('two loads at once', () => {
   test('of the same catalog: one works, the other waits and finds nothing to do', async () => {
     const { card } = newCard();

@@ -141,6 +141,12 @@ const eventByEvent = () =>
 
 const together = () => query('select credits.settle_due(1000)');
 
+/** As whoever writes to them does it. */
+const oneByOne = () =>
+  query(
+    `select credits_private.settled(a, credits_private.now()) from credits.accounts a where a.next_due_at <= credits_private.now()`,
+  );
+
 const plain = async () =>
   (
     await query(`
@@ -188,7 +194,9 @@ describe('accounts that are settled together', () => {
             await query('select from credits.accounts where next_due_at <= credits_private.now()')
           ).length;
           settledTogether += (await plain()).length;
-          expect(await left(together)).toEqual(await left(eventByEvent));
+          const expected = await left(eventByEvent);
+          expect(await left(together)).toEqual(expected);
+          expect(await left(oneByOne)).toEqual(expected);
         } finally {
           await query(
             'reset credits.now; truncate credits.accounts, credits.entries, credits.postings cascade',
