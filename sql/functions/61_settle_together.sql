@@ -16,7 +16,7 @@ begin
     where a.period_end <= at and credits_private.boundary(p, a.anchor, a.period_index + 2) > at
       and credits_private.boundary(p, a.anchor, a.period_index + 1) = a.period_end
       and a.pending_plan is null and not a.cancels_at_period_end
-      and a.plan not in (select r.plan from credits.plan_allowances r where r.rollover = 'capped')
+      and not exists (select from credits.plan_allowances r where r.plan = a.plan and r.rollover = 'capped' offset 0)
       and not exists (select from credits.holds h where h.account_id = a.account_id and h.status = 'open' offset 0)
       and not exists (select from credits.meters m where m.account_id = a.account_id offset 0)
       and not exists (select from credits.top_up_settings t where t.account_id = a.account_id and t.look_again_at is not null offset 0)
@@ -29,8 +29,8 @@ $$;
 -- Settles those of the accounts that are locked for which that is all, and returns their ids; leaves the others alone. A caller whose
 -- snapshot is older than the lock is left all of them: post() tells it to try again.
 --
--- For one account as for hundreds, tables are asked by key: so no line is joined with another, and the planner is kept from reading
--- whole what is short on the day that it plans.
+-- For one account as for hundreds, what an account has is asked for by key: so no line is joined with another, and the planner is kept
+-- from reading whole what is short on the day that it plans.
 create or replace function credits_private.settle_together(accounts credits.accounts[], at timestamptz)
 returns text[]
 language plpgsql volatile
@@ -68,7 +68,7 @@ begin
         l.granted, l.spent, l.granted - l.spent as forfeited, l.version + 1 as version, l.expires_at,
         l.granted - l.spent - l.forfeited as remaining,
         case when l.expires_at = a.period_start or (l.counts_as = 'included' and exists (
-            select from credits.plan_allowances r where r.plan = a.plan and r.unit = l.unit and r.rollover = 'none'))
+            select from credits.plan_allowances r where r.plan = a.plan and r.unit = l.unit and r.rollover = 'none' offset 0))
           then l.spent + l.forfeited - l.granted else 0 end as change
       from account a
       join credits.lots l on l.account_id = a.account_id and l.open

@@ -343,6 +343,7 @@ declare
   at timestamptz;
   -- The first rates of a card have always held; later ones hold from now.
   since timestamptz;
+  changed_plans text[];
   accounts credits.accounts[];
 begin
   -- One load at a time, and the time is read after the lock: a load never begins its rates before the one that it follows.
@@ -430,17 +431,21 @@ begin
   return query select * from credits_private.merge_catalog_table(
     'catalog_plan_prices', 'plan_prices', array['plan', 'billing_interval', 'currency'],
     't.plan in (select plan from pg_temp.catalog_plans)', 'delete', at);
-  -- Refills that are due already are at the old allowances. All accounts are locked before the first is settled: what a statement
-  -- that locks reads besides is older than its locks.
+  -- Refills that are due already are at the old allowances, also those of a plan that begins with them. All accounts are
+  -- locked before the first is settled: what a statement that locks reads besides is older than its locks.
+  changed_plans := array(
+    select c.plan
+    from (
+      (select p.plan, to_jsonb(p) - 'source' from credits.plan_allowances p where p.plan in (select plan from pg_temp.catalog_plans)
+        except select s.plan, to_jsonb(s) - 'source' from pg_temp.catalog_allowances s)
+      union all
+      (select s.plan, to_jsonb(s) - 'source' from pg_temp.catalog_allowances s
+        except select p.plan, to_jsonb(p) - 'source' from credits.plan_allowances p)
+    ) c(plan));
   accounts := array(
     select a from credits.accounts a
     where a.rate_card = card and a.next_due_at <= at
-      and exists (
-        (select p.plan, p.unit, to_jsonb(p) - 'source' from credits.plan_allowances p where p.plan = a.plan
-          except select s.plan, s.unit, to_jsonb(s) - 'source' from pg_temp.catalog_allowances s)
-        union all
-        (select s.plan, s.unit, to_jsonb(s) - 'source' from pg_temp.catalog_allowances s where s.plan = a.plan
-          except select p.plan, p.unit, to_jsonb(p) - 'source' from credits.plan_allowances p))
+      and (a.plan = any (changed_plans) or a.pending_plan = any (changed_plans))
     order by a.account_id
     for no key update);
   perform credits_private.settle_all(accounts, at);

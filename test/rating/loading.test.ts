@@ -627,6 +627,48 @@ describe('a load while somebody writes to accounts whose period has ended', () =
       [accounts],
     );
 
+  test('refills at the old allowance what was due of a plan that was to begin', async () => {
+    const { card, load } = newCard();
+    const [present, next] = [`present_${card}`, `next_${card}`];
+    const twoPlans = (amount: number): Sections => ({
+      rates: `('{}', 1)`,
+      plans: `(plan, name, cadence, anchored_to) values
+        ('${present}', 'Plan', 'day', 'calendar'), ('${next}', 'Plan', 'day', 'calendar')`,
+      allowances: `('${present}', 200), ('${next}', ${amount})`,
+    });
+    await load(twoPlans(100));
+    await database.setNow('2026-01-01T10:00Z');
+    await database.query('select credits.open_account($1, $2, null, $1)', [card, present]);
+    await database.query('select credits.subscribe($1, $2)', [card, next]);
+    await database.setNow('2026-01-02T10:00Z');
+    await load(twoPlans(999));
+    expect(await logs([card])).toEqual([
+      { account_id: card, log: ['refill 200', 'expiry -200', 'refill 100'] },
+    ]);
+  });
+
+  test('leaves alone who is on a plan that it does not change: retired, or as before', async () => {
+    const { card, load } = newCard();
+    const [kept, retired] = [`kept_${card}`, `retired_${card}`];
+    const plans = [kept, retired].map((plan) => sections(plan, 200));
+    const both: Sections = { ...plans[0] };
+    for (const table of ['plans', 'allowances'] as const) {
+      both[table] = `${plans[0]?.[table]}, ${plans[1]?.[table]?.replace(/^.* values /, '')}`;
+    }
+    await load(both);
+    await database.setNow('2026-01-01T10:00Z');
+    for (const plan of [kept, retired]) {
+      await database.query('select credits.open_account($1, $1, null, $2)', [plan, card]);
+    }
+    await load(sections(kept, 200));
+    await database.setNow('2026-01-02T10:00Z');
+    expect(await load(sections(kept, 200))).toEqual([]);
+    expect(await logs([kept, retired])).toEqual([
+      { account_id: kept, log: ['refill 200'] },
+      { account_id: retired, log: ['refill 200'] },
+    ]);
+  });
+
   test.each([
     ['commit', '-1'],
     ['rollback', null],
