@@ -79,7 +79,7 @@ begin
   entry := (account_id, last_seq + 1, unit, kind, operation, included + additional, included, additional,
     balance + included + additional, member_id, usage, breakdown, idempotency_key, refunds_seq, hold_id, purchase_id, reason,
     at, credits_private.now(), metadata)::credits.entries;
-  if current_setting('transaction_isolation') = 'read committed' then
+  if credits_private.sees_what_it_locked() then
     insert into credits.entries select entry.*;
   else
     -- A caller whose snapshot is older than the lock gets a serialization failure, which it knows to retry, instead of a

@@ -1,5 +1,12 @@
 -- Beginning to write: the lock, the time, and what has fallen due.
 
+-- Whether a writer sees all that was committed before it had its lock: at read committed. Above that its snapshot may be older, and
+-- then it must write by post(), which tells its caller to try again.
+create or replace function credits_private.sees_what_it_locked()
+returns boolean
+language sql stable
+return current_setting('transaction_isolation') = 'read committed';
+
 -- Locks an account for the rest of the transaction; every writer of the account comes through here first. PC404, unless it
 -- need not exist: then null.
 create or replace function credits_private.lock_account(account_id text, must_exist boolean default true)

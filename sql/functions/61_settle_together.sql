@@ -26,8 +26,7 @@ begin
 end
 $$;
 
--- Settles those of the accounts that are locked for which that is all, and returns their ids; leaves the others alone. A caller whose
--- snapshot is older than the lock is left all of them: post() tells it to try again.
+-- Settles those of the accounts that are locked for which that is all, and returns their ids; leaves the others alone.
 --
 -- For one account as for hundreds, what an account has is asked for by key: so no line is joined with another, and the planner is kept
 -- from reading whole what is short on the day that it plans.
@@ -43,7 +42,7 @@ as $$
 declare
   settled text[];
 begin
-  if current_setting('transaction_isolation') <> 'read committed' then
+  if not credits_private.sees_what_it_locked() then
     return '{}';
   end if;
 

@@ -50,7 +50,8 @@ begin
   if meter.meter_id is not null then
     if record_meter.quantity > meter.level then
       begin
-        day_price := (credits_private.rate_items((present.account).rate_card, (present.account).plan, (present.account).top_ups,
+        day_price := (credits_private.rate_items(
+          (present.account).rate_card, (present.account).plan, (present.account).top_ups,
           array[credits.item(record_meter.operation, attributes || jsonb_build_object(meter.measure, record_meter.quantity))],
           present.at))[1].amount;
       exception when sqlstate 'PC404' or sqlstate 'PC422' then
@@ -81,7 +82,8 @@ begin
     elsif rate.measures <> 1 or rate.units <> 1 then
       perform credits_private.fail_invalid('operation', 'not_a_meter', 'A meter''s operation is priced by one measure in one unit.');
     end if;
-    perform credits_private.check_day_price((credits_private.rate_items((present.account).rate_card, (present.account).plan, (present.account).top_ups,
+    perform credits_private.check_day_price((credits_private.rate_items(
+      (present.account).rate_card, (present.account).plan, (present.account).top_ups,
       array[credits.item(record_meter.operation, attributes || jsonb_build_object(rate.measure, record_meter.quantity))],
       present.at))[1].amount);
     insert into credits.meters as m (account_id, meter_id, operation, usage, measure, level, read_at, charged_until, unit)

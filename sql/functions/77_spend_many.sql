@@ -104,6 +104,9 @@ language plpgsql stable
 set enable_bitmapscan = off
 as $$
 begin
+  if not credits_private.sees_what_it_locked() then
+    return '{}';
+  end if;
   return array(
     with line as materialized (
       select l.index, l.account_id collate "C" as account_id, l.place, l.unit, l.amount, l.breakdown,
@@ -282,12 +285,7 @@ begin
     at := credits_private.now();
   end if;
 
-  if current_setting('transaction_isolation') = 'read committed' then
-    purses := credits_private.purses(requests, accounts, at);
-  else
-    -- Where a snapshot may be older than the locks, post() tells the caller to try again.
-    purses := '{}';
-  end if;
+  purses := credits_private.purses(requests, accounts, at);
   charged := credits_private.charge_together(requests, purses, at);
   perform credits_private.top_up_if_low(a, at)
   from unnest(accounts) a

@@ -2270,6 +2270,11 @@ function credits_private.same_rule(staged jsonb, present jsonb, at timestamp wit
   language sql stable owner credits_engine
 grant execute on function credits_private.same_rule to credits_owner;
 
+function credits_private.sees_what_it_locked()
+  returns boolean
+  language sql stable owner credits_engine
+grant execute on function credits_private.sees_what_it_locked to credits_owner;
+
 function credits_private.set_reversed(purchase credits.purchases, reversed_amount numeric, reinstated_amount numeric, at timestamp with time zone, reason text)
   returns credits.purchases
   language plpgsql volatile owner credits_engine

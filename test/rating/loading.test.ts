@@ -614,12 +614,18 @@ describe('a catalog is refused', () => {
   });
 });
 
-describe('a load while somebody writes to accounts whose period has ended', () => {
-  const sections = (plan: string, amount: number): Sections => ({
-    rates: `('{}', 1)`,
-    plans: `(plan, name, cadence, anchored_to) values ('${plan}', 'Plan', 'day', 'calendar')`,
-    allowances: `(plan, amount, rollover) values ('${plan}', ${amount}, 'all')`,
-  });
+describe('a load when periods have ended', () => {
+  /** Daily plans with these allowances. */
+  const daily = (amounts: Record<string, number>, rollover = 'all'): Sections => {
+    const plans = Object.entries(amounts);
+    return {
+      rates: `('{}', 1)`,
+      plans: `(plan, name, cadence, anchored_to) values
+        ${plans.map(([plan]) => `('${plan}', 'Plan', 'day', 'calendar')`)}`,
+      allowances: `(plan, amount, rollover) values
+        ${plans.map(([plan, amount]) => `('${plan}', ${amount}, '${rollover}')`)}`,
+    };
+  };
   const logs = (accounts: string[]) =>
     database.query(
       `select account_id, array_agg(kind || ' ' || trim_scale(amount) order by seq) as log
@@ -630,18 +636,12 @@ describe('a load while somebody writes to accounts whose period has ended', () =
   test('refills at the old allowance what was due of a plan that was to begin', async () => {
     const { card, load } = newCard();
     const [present, next] = [`present_${card}`, `next_${card}`];
-    const twoPlans = (amount: number): Sections => ({
-      rates: `('{}', 1)`,
-      plans: `(plan, name, cadence, anchored_to) values
-        ('${present}', 'Plan', 'day', 'calendar'), ('${next}', 'Plan', 'day', 'calendar')`,
-      allowances: `('${present}', 200), ('${next}', ${amount})`,
-    });
-    await load(twoPlans(100));
+    await load(daily({ [present]: 200, [next]: 100 }, 'none'));
     await database.setNow('2026-01-01T10:00Z');
     await database.query('select credits.open_account($1, $2, null, $1)', [card, present]);
     await database.query('select credits.subscribe($1, $2)', [card, next]);
     await database.setNow('2026-01-02T10:00Z');
-    await load(twoPlans(999));
+    await load(daily({ [present]: 200, [next]: 999 }, 'none'));
     expect(await logs([card])).toEqual([
       { account_id: card, log: ['refill 200', 'expiry -200', 'refill 100'] },
     ]);
@@ -650,19 +650,14 @@ describe('a load while somebody writes to accounts whose period has ended', () =
   test('leaves alone who is on a plan that it does not change: retired, or as before', async () => {
     const { card, load } = newCard();
     const [kept, retired] = [`kept_${card}`, `retired_${card}`];
-    const plans = [kept, retired].map((plan) => sections(plan, 200));
-    const both: Sections = { ...plans[0] };
-    for (const table of ['plans', 'allowances'] as const) {
-      both[table] = `${plans[0]?.[table]}, ${plans[1]?.[table]?.replace(/^.* values /, '')}`;
-    }
-    await load(both);
+    await load(daily({ [kept]: 200, [retired]: 200 }));
     await database.setNow('2026-01-01T10:00Z');
     for (const plan of [kept, retired]) {
       await database.query('select credits.open_account($1, $1, null, $2)', [plan, card]);
     }
-    await load(sections(kept, 200));
+    await load(daily({ [kept]: 200 }));
     await database.setNow('2026-01-02T10:00Z');
-    expect(await load(sections(kept, 200))).toEqual([]);
+    expect(await load(daily({ [kept]: 200 }))).toEqual([]);
     expect(await logs([kept, retired])).toEqual([
       { account_id: kept, log: ['refill 200'] },
       { account_id: retired, log: ['refill 200'] },
@@ -672,10 +667,10 @@ describe('a load while somebody writes to accounts whose period has ended', () =
   test.each([
     ['commit', '-1'],
     ['rollback', null],
-  ])('waits for its %s, and refills nobody twice', async (end, spent) => {
+  ])('waits for a writer’s %s, and refills nobody twice', async (end, spent) => {
     const { card, load } = newCard();
     const plan = `daily_${card}`;
-    await load(sections(plan, 200));
+    await load(daily({ [plan]: 200 }));
     await database.setNow('2026-01-01T10:00Z');
     const [locked, free] = [`${card} a`, `${card} b`];
     for (const account of [locked, free]) {
@@ -687,7 +682,7 @@ describe('a load while somebody writes to accounts whose period has ended', () =
       await writer.query('begin');
       await writer.query(`select credits.spend($1, 'job')`, [locked]);
       const pid = await backendPid(loader);
-      const loaded = loader.query(catalogText(card, sections(plan, 300)));
+      const loaded = loader.query(catalogText(card, daily({ [plan]: 300 })));
       await untilBlocked(database.pool, pid);
       await database.query(`select credits.spend($1, 'job')`, [free]);
       await writer.query(end);
